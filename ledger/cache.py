@@ -1,0 +1,100 @@
+"""The states in memory: loaded from the store when needed, the least recently used dropped at a limit in bytes."""
+
+from collections.abc import Collection, Iterable
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from ledger.events import decode_event
+from ledger.ports import Snapshot, Store, StoredStream
+from ledger.states.lookup import KINDS, State, kind_of
+
+SNAPSHOT_EVENTS_MIN = 500
+"""A stream gets a snapshot after so many events, or half as many as its state has parts if that is more."""
+
+
+def fingerprint(kind: type[Any]) -> str:
+    """What the shape of a state's snapshot is known by; it changes with any field, so an old snapshot is ignored."""
+    return sha256(repr(msgspec.inspect.type_info(kind)).encode()).hexdigest()[:16]
+
+
+_FINGERPRINTS = {name: fingerprint(state.Image) for name, state in KINDS.items() if hasattr(state, "Image")}
+_IMAGES = {name: msgspec.msgpack.Decoder(state.Image) for name, state in KINDS.items() if hasattr(state, "Image")}
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class StateCache:
+    """States by stream. Only the writer changes them; `loaded` is ordered by use, the least recent first."""
+
+    def __init__(self, store: Store, bytes_max: int) -> None:
+        self._store = store
+        self._bytes_max = bytes_max
+        self.loaded: dict[str, State] = {}
+        self._weights: dict[str, int] = {}
+        self._snapshots: dict[str, int] = {}
+        self.bytes = 0
+
+    def clear(self) -> None:
+        """Forget everything: what is decided next is decided on what is stored."""
+        self.loaded.clear()
+        self._weights.clear()
+        self._snapshots.clear()
+        self.bytes = 0
+
+    async def load(self, streams: Iterable[str]) -> None:
+        """Bring these streams into memory, with one query for all that are not there."""
+        missing = {stream: _FINGERPRINTS.get(kind_of(stream), "") for stream in streams if stream not in self.loaded}
+        if not missing:
+            return
+        stored = await self._store.streams(missing)
+        for stream in missing:
+            self.loaded[stream] = self._restore(stream, stored.get(stream))
+        self.weigh(missing)
+
+    def _restore(self, stream: str, stored: StoredStream | None) -> State:
+        name = kind_of(stream)
+        kind = KINDS[name]
+        if stored is None:
+            return kind()  # type: ignore[no-any-return]
+        if stored.snapshot is None:
+            state: State = kind()
+        else:
+            state = kind.restore(_IMAGES[name].decode(stored.snapshot))
+            self._snapshots[stream] = stored.version
+        for _, topic, occurred_at, event in stored.events:
+            state.evolve(decode_event(topic, event), occurred_at)
+        return state
+
+    def weigh(self, streams: Iterable[str]) -> None:
+        """Count the bytes of states that were loaded or changed."""
+        for stream in streams:
+            weight = self.loaded[stream].weight + len(stream) + 200
+            self.bytes += weight - self._weights.get(stream, 0)
+            self._weights[stream] = weight
+
+    def evict(self, pinned: tuple[Collection[str], ...]) -> None:
+        """Drop the least recently used states over the limit; a stream in flight is never dropped."""
+        if self.bytes <= self._bytes_max:
+            return
+        for stream in list(self.loaded):
+            if self.bytes <= self._bytes_max:
+                return
+            if not any(stream in streams for streams in pinned):
+                del self.loaded[stream]
+                self.bytes -= self._weights.pop(stream)
+                self._snapshots.pop(stream, None)
+
+    def snapshots_due(self, streams: Iterable[str]) -> list[Snapshot]:
+        """Snapshots of those streams that have many events since their last one; to be kept once they are committed."""
+        due = []
+        for stream in streams:
+            state: Any = self.loaded[stream]
+            since = state.version - self._snapshots.get(stream, 0)
+            if since < SNAPSHOT_EVENTS_MIN:
+                continue
+            name = kind_of(stream)
+            if name in _FINGERPRINTS and since >= state.weight // 600:
+                self._snapshots[stream] = state.version
+                due.append(Snapshot(stream, state.version, _FINGERPRINTS[name], _pack(state.image())))
+        return due

@@ -1,0 +1,82 @@
+"""Instants and local days.
+
+An Instant is an integer of microseconds since the Unix epoch, UTC. A Calendar knows one time zone; it answers which
+local day an instant falls in and when that day begins and ends, summer time included.
+"""
+
+from calendar import monthrange
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+Instant = int
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+NEVER: Instant = 253_370_764_800 * SECOND
+"""What stands for "no end", in the year 9999: it sorts after every real instant, so no order needs a special case."""
+
+EARLIEST: Instant = 0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_instant(moment: datetime) -> Instant:
+    """The instant of an aware datetime."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def to_datetime(instant: Instant) -> datetime:
+    """The UTC datetime of an instant."""
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+def add_months(day: date, months: int) -> date:
+    """`day` moved by calendar months, clamped to the month's end: 29 February 2024 + 12 is 28 February 2025."""
+    index = day.year * 12 + day.month - 1 + months
+    year, month = divmod(index, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+class Calendar:
+    """The local days of one IANA time zone."""
+
+    __slots__ = ("_days", "zone", "zone_name")
+
+    def __init__(self, zone_name: str) -> None:
+        """Raises ValueError for a name that the time zone database does not hold."""
+        try:
+            self.zone = ZoneInfo(zone_name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"unknown time zone {zone_name!r}") from error
+        self.zone_name = zone_name
+        # Local days seen so far, by the UTC days they touch: a look-up costs a tenth of a conversion.
+        self._days: dict[int, list[tuple[Instant, Instant, date]]] = {}
+
+    def business_date(self, instant: Instant) -> date:
+        """The local day that `instant` falls in."""
+        days = self._days.get(instant // DAY)
+        if days is not None:
+            for begin, end, day in days:
+                if begin <= instant < end:
+                    return day
+        day = to_datetime(instant).astimezone(self.zone).date()
+        span = (self.start_of(day), self.start_of(day + timedelta(days=1)), day)
+        if len(self._days) >= 10_000:
+            self._days.clear()
+        self._days.setdefault(instant // DAY, []).append(span)
+        return day
+
+    def start_of(self, day: date) -> Instant:
+        """The first instant of a local day."""
+        return to_instant(datetime.combine(day, time.min, self.zone).astimezone(UTC))
+
+    def end_of(self, day: date) -> Instant:
+        """The instant at which a local day is over: the next local midnight, exclusive."""
+        return self.start_of(day + timedelta(days=1))
+
+    def months_later(self, instant: Instant, months: int) -> Instant:
+        """The end of the local day that lies `months` calendar months after the local day of `instant`."""
+        return self.end_of(add_months(self.business_date(instant), months))

@@ -1,0 +1,200 @@
+"""Every command of the ledger, in the imperative, and the request that carries one.
+
+Ids are already percent-encoded here; instants are microseconds since the Unix epoch; money and points are minor units.
+"""
+
+import hashlib
+
+import msgspec
+
+from ledger.calendar import Instant
+from ledger.events import Funding, Line, Price, RewardKind, RewardStatus, Settings, Source, Tender
+from ledger.quantities import Amount
+
+
+class Command(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The base of all commands. A field added later needs a default, so that old requests keep their hash."""
+
+
+class OpenProgramme(Command, frozen=True, tag="open_programme"):
+    """Begin a loyalty scheme; a manual clock starts at the request's `occurred_at`."""
+
+    settings: Settings
+
+
+class AdvanceClock(Command, frozen=True, tag="advance_clock"):
+    """Move a manual clock to `now`; it never moves back."""
+
+    now: Instant
+
+
+class EnrolMember(Command, frozen=True, tag="enrol_member"):
+    """Take a member into the programme."""
+
+    member: str
+
+
+class Earn(Command, frozen=True, tag="earn"):
+    """Grant points; availability and expiry follow the programme unless they are given."""
+
+    member: str
+    points: Amount
+    source: Source
+    funding: Funding = Funding.PROMO
+    available_at: Instant | None = None
+    expires_at: Instant | None = None
+    rule: str = ""
+    campaign: str = ""
+    partner: str = ""
+    unit_cost: str | None = None
+
+
+class RecordPurchase(Command, frozen=True, tag="record_purchase"):
+    """Record a purchase: earn on what was paid, spend the points that paid for some of it."""
+
+    member: str
+    order: str
+    lines: tuple[Line, ...]
+    store: str = ""
+    tenders: tuple[Tender, ...] = ()
+    """What paid the bill; none: all of it in cash."""
+
+
+class DefineReward(Command, frozen=True, tag="define_reward"):
+    """Define a reward from `valid_from` on (default: from now); the price at the time of a redemption counts."""
+
+    reward: str
+    kind: RewardKind
+    price: Price
+    status: RewardStatus = RewardStatus.ACTIVE
+    valid_from: Instant | None = None
+    sku: str = ""
+    location: str = ""
+    list_price: int = 0
+    tax_code: str = ""
+    substitutes: tuple[str, ...] = ()
+
+
+class Redeem(Command, frozen=True, tag="redeem"):
+    """Hold points and lock stock for a reward, in one commit."""
+
+    redemption: str
+    member: str
+    reward: str
+    quantity: int = 1
+    location: str = ""
+    expected_price: Price | None = None
+    tenders: tuple[Tender, ...] = ()
+    order: str = ""
+    campaign: str = ""
+
+
+class Fulfil(Command, frozen=True, tag="fulfil"):
+    """Capture a redemption's points and ship its stock."""
+
+    redemption: str
+
+
+class Cancel(Command, frozen=True, tag="cancel"):
+    """Give a redemption's points and stock back."""
+
+    redemption: str
+
+
+class Hold(Command, frozen=True, tag="hold"):
+    """Set points aside; the programme's time-out applies unless a shorter one is given."""
+
+    hold: str
+    member: str
+    points: Amount
+    expires_at: Instant | None = None
+
+
+class ReleaseHold(Command, frozen=True, tag="release_hold"):
+    """Give held points back to their lots."""
+
+    hold: str
+    member: str
+
+
+class Transfer(Command, frozen=True, tag="transfer"):
+    """Move points from one member to another; lots keep their expiry, cost and origin."""
+
+    sender: str
+    receiver: str
+    points: Amount
+
+
+class ExpireDue(Command, frozen=True, tag="expire_due"):
+    """Post what is due by `cut_off` for one member, or for one stock item: expiries, time-outs of holds and locks."""
+
+    cut_off: Instant
+    member: str = ""
+    sku: str = ""
+    location: str = ""
+
+
+class ReceiveStock(Command, frozen=True, tag="receive_stock"):
+    """Take units in, at a unit cost in minor units of money."""
+
+    sku: str
+    location: str
+    quantity: int
+    unit_cost: int = 0
+
+
+class LockStock(Command, frozen=True, tag="lock_stock"):
+    """Set units aside; the programme's time-out applies unless a shorter one is given."""
+
+    lock: str
+    sku: str
+    location: str
+    quantity: int
+    expires_at: Instant | None = None
+
+
+class ReleaseStock(Command, frozen=True, tag="release_stock"):
+    """Free locked units."""
+
+    lock: str
+    sku: str
+    location: str
+
+
+class ShipStock(Command, frozen=True, tag="ship_stock"):
+    """Send locked units out."""
+
+    lock: str
+    sku: str
+    location: str
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """One or more commands with everything that goes for all of them.
+
+    More than one command is an atomic group: it commits whole or not at all, under this one id.
+    """
+
+    id: bytes
+    """The command id, a UUID's 16 bytes."""
+    programme: str
+    occurred_at: Instant
+    commands: tuple[Command, ...]
+    actor: str
+    channel: str
+    correlation_id: str = ""
+    trace: bytes = b""
+    """W3C trace context: version, trace id, parent id and flags, 26 bytes at most."""
+    validate_only: bool = False
+
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def request_hash(request: Request) -> bytes:
+    """What tells a retry from another request under the same id: the first 16 bytes of a SHA-256.
+
+    Actor, correlation and trace are left out, since a retry may come from another process.
+    """
+    body = _pack((request.programme, request.occurred_at, request.channel, request.commands))
+    return hashlib.sha256(body).digest()[:16]

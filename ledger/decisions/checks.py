@@ -1,0 +1,80 @@
+"""What decisions have in common: checks of a command's fields, and the form of an answer."""
+
+from fractions import Fraction
+
+from ledger.calendar import Instant
+from ledger.errors import InvalidCommand
+from ledger.events import Fact
+from ledger.policy import Policy
+from ledger.quantities import VALUE_MAX, Amount
+from ledger.refusals import Reason, Refusal, refuse
+from ledger.states.lookup import States
+from ledger.states.member import Member
+
+Events = list[tuple[str, Fact]]
+"""Events with their streams, in the order in which they are recorded."""
+
+Decision = Events | Refusal
+
+QUANTITY_MAX = 10**9
+
+
+def check_points(field: str, amount: Amount, policy: Policy) -> None:
+    """Points of a command: positive, within bounds, in a unit of the programme. Raises InvalidCommand."""
+    if amount.unit not in policy.digits:
+        raise InvalidCommand(f"{field}.unit", f"{amount.unit!r} is not a point unit of this programme")
+    check_positive(f"{field}.value", amount.value, VALUE_MAX)
+
+
+def check_positive(field: str, value: int, most: int = QUANTITY_MAX) -> None:
+    """A number from 1 to `most`. Raises InvalidCommand."""
+    if not 0 < value <= most:
+        raise InvalidCommand(field, f"must be from 1 to {most}, not {value}")
+
+
+def check_money(field: str, value: int) -> None:
+    """Minor units of money, not negative. Raises InvalidCommand."""
+    if not 0 <= value <= VALUE_MAX:
+        raise InvalidCommand(field, f"must be from 0 to {VALUE_MAX}, not {value}")
+
+
+def check_fraction(field: str, text: str) -> Fraction:
+    """An exact, non-negative fraction such as `1/100` or `0.01`. Raises InvalidCommand."""
+    try:
+        fraction = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise InvalidCommand(field, f"{text!r} is not a fraction") from None
+    if fraction < 0:
+        raise InvalidCommand(field, "must not be negative")
+    return fraction
+
+
+def check_enrolled(*members: tuple[str, Member]) -> Refusal | None:
+    """A refusal naming the first of these (id, member) that is not enrolled."""
+    for member_id, member in members:
+        if member.version == 0:
+            return refuse(Reason.MEMBER_NOT_FOUND, member=member_id)
+    return None
+
+
+def deadline(field: str, asked: Instant | None, policy: Policy, at: Instant) -> Instant:
+    """When a hold or lock ends: as asked, but never later than the programme's time-out. Raises InvalidCommand."""
+    latest = at + policy.settings.hold_seconds * 1_000_000
+    if asked is None:
+        return latest
+    if not at < asked <= latest:
+        raise InvalidCommand(field, "must be after occurred_at and within the programme's time-out")
+    return asked
+
+
+def insufficient(member: Member, amount: Amount, at: Instant) -> Refusal:
+    """The refusal of a spend that asks for more than there is."""
+    spendable = member.lots(amount.unit).spendable(at)
+    return refuse(
+        Reason.INSUFFICIENT_POINTS, member=member.id, unit=amount.unit, wanted=amount.value, spendable=spendable
+    )
+
+
+def member_streams(states: States, *members: str) -> list[str]:
+    """The streams of members."""
+    return [states.member_stream(member) for member in members]

@@ -1,0 +1,94 @@
+"""Which decision a command goes to, which streams it reads, and the checks of time that go for all."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from ledger import commands as c
+from ledger.calendar import MINUTE, Instant
+from ledger.decisions import points, programmes, purchases, redemptions, stock
+from ledger.decisions.checks import Decision
+from ledger.decisions.due import decide_expire, expire_streams
+from ledger.events import Source
+from ledger.policy import Policy
+from ledger.refusals import Reason, Refusal, refuse
+from ledger.states.lookup import States
+
+FUTURE_MAX = 5 * MINUTE
+"""How far ahead of the programme's clock a command may be dated: clocks of tills differ."""
+
+
+class Handler(NamedTuple):
+    """A command's decision, and the streams it reads beside the programme's, as far as they are known by now."""
+
+    decide: Callable[[States, Policy, Any, Instant], Decision]
+    streams: Callable[[States, Any], Iterable[str]]
+
+
+def _stock_item(states: States, command: Any) -> Iterable[str]:
+    return (states.stock_stream(command.sku, command.location),)
+
+
+def _member(states: States, command: Any) -> Iterable[str]:
+    return (states.member_stream(command.member),)
+
+
+HANDLERS: dict[type[c.Command], Handler] = {
+    c.AdvanceClock: Handler(programmes.decide_advance, lambda states, command: ()),
+    c.EnrolMember: Handler(programmes.decide_enrol, _member),
+    c.Earn: Handler(points.decide_earn, _member),
+    c.RecordPurchase: Handler(
+        purchases.decide_purchase, lambda s, k: (s.member_stream(k.member), s.order_stream(k.order))
+    ),
+    c.DefineReward: Handler(redemptions.decide_define, lambda s, k: (s.reward_stream(k.reward),)),
+    c.Redeem: Handler(redemptions.decide_redeem, redemptions.redeem_streams),
+    c.Fulfil: Handler(redemptions.decide_fulfil, lambda s, k: redemptions.redemption_streams(s, k.redemption)),
+    c.Cancel: Handler(redemptions.decide_cancel, lambda s, k: redemptions.redemption_streams(s, k.redemption)),
+    c.Hold: Handler(points.decide_hold, _member),
+    c.ReleaseHold: Handler(points.decide_release, _member),
+    c.Transfer: Handler(points.decide_transfer, lambda s, k: (s.member_stream(k.sender), s.member_stream(k.receiver))),
+    c.ExpireDue: Handler(decide_expire, expire_streams),
+    c.ReceiveStock: Handler(stock.decide_receive, _stock_item),
+    c.LockStock: Handler(stock.decide_lock, _stock_item),
+    c.ReleaseStock: Handler(stock.decide_release, _stock_item),
+    c.ShipStock: Handler(stock.decide_ship, _stock_item),
+}
+
+
+def streams_of(states: States, command: c.Command) -> Iterable[str]:
+    """The streams that a command reads, as far as they follow from the command and from what is in memory."""
+    yield states.programme_stream()
+    handler = HANDLERS.get(type(command))
+    if handler is not None:
+        yield from handler.streams(states, command)
+
+
+def source_of(channel: str, command: c.Command) -> Source | None:
+    """What a command's grant stands on, if it grants: no two commands may credit the same."""
+    if type(command) is c.Earn:
+        return command.source
+    if type(command) is c.RecordPurchase:
+        return purchases.source_of(channel, command.order)
+    return None
+
+
+def decide(states: States, command: c.Command, at: Instant, wall: Instant) -> Decision:
+    """What a command leads to, dated `at`, while the wall clock shows `wall`. Raises InvalidCommand and NotLoaded."""
+    programme = states.programme()
+    policy = programme.policy
+    if policy is None:
+        if isinstance(command, c.OpenProgramme):
+            return programmes.decide_open(states, command)
+        return refuse(Reason.PROGRAMME_NOT_FOUND, programme=states.name)
+    if isinstance(command, c.OpenProgramme):
+        return refuse(Reason.PROGRAMME_EXISTS, programme=states.name)
+    if (refusal := _out_of_time(policy, programme.now(wall), at)) is not None and type(command) is not c.AdvanceClock:
+        return refusal
+    return HANDLERS[type(command)].decide(states, policy, command, at)
+
+
+def _out_of_time(policy: Policy, now: Instant, at: Instant) -> Refusal | None:
+    if at > now + FUTURE_MAX:
+        return refuse(Reason.IN_THE_FUTURE, now=now, occurred_at=at)
+    if at < now - policy.settings.backdating_seconds * 1_000_000:
+        return refuse(Reason.TOO_FAR_BACK, now=now, occurred_at=at)
+    return None

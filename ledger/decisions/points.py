@@ -1,0 +1,173 @@
+"""Points: granting, holding, moving and expiring them."""
+
+from collections.abc import Iterable
+
+from ledger import commands as c
+from ledger import events as e
+from ledger.calendar import Instant
+from ledger.decisions.checks import (
+    Decision,
+    Events,
+    check_enrolled,
+    check_fraction,
+    check_points,
+    deadline,
+    insufficient,
+)
+from ledger.errors import InvalidCommand
+from ledger.policy import Policy
+from ledger.quantities import VALUE_MAX, Amount
+from ledger.refusals import Reason, Refusal, refuse
+from ledger.states.lookup import States
+from ledger.states.lots import Lot
+from ledger.states.member import Hold, Member
+
+Taken = list[tuple[Lot, int]]
+
+
+def issue_month(policy: Policy, at: Instant) -> str:
+    """The business month of an instant, `YYYY-MM`; finance's cohorts are made of these."""
+    return policy.calendar.business_date(at).isoformat()[:7]
+
+
+def parts_of(member: Member, taken: Iterable[tuple[Lot, int]]) -> tuple[e.Part, ...]:
+    """Points taken from lots, as events name them."""
+    return tuple(lot.part(member.id, points) for lot, points in taken)
+
+
+def take(member: Member, amount: Amount, at: Instant) -> Taken | Refusal:
+    """The lots that give an amount, first expiring first, or a refusal when there is not enough."""
+    lots = member.lots(amount.unit)
+    if amount.value <= lots.total:
+        taken = lots.take(amount.value, at)
+        if sum(points for _, points in taken) == amount.value:
+            return taken
+    return insufficient(member, amount, at)
+
+
+def decide_earn(states: States, policy: Policy, command: c.Earn, at: Instant) -> Decision:
+    """Grant a lot of points."""
+    check_points("points", command.points, policy)
+    available_at = policy.available_at(at) if command.available_at is None else command.available_at
+    expires_at = policy.expires_at(at) if command.expires_at is None else command.expires_at
+    if available_at < at:
+        raise InvalidCommand("available_at", "must not be before occurred_at")
+    if expires_at <= available_at:
+        raise InvalidCommand("expires_at", "must be after the points become available")
+    if command.unit_cost is not None:
+        check_fraction("unit_cost", command.unit_cost)
+    member = states.member(command.member)
+    if member.version == 0:
+        return refuse(Reason.MEMBER_NOT_FOUND, member=command.member)
+    unit, points = command.points.unit, command.points.value
+    if (refusal := beyond_limit(member, unit, points)) is not None:
+        return refusal
+    event = e.PointsEarned(
+        lot=member.next_lot(),
+        unit=unit,
+        points=points,
+        available_at=available_at,
+        issued=issue_month(policy, at),
+        source=command.source,
+        funding=command.funding,
+        expires_at=expires_at,
+        rule=command.rule,
+        campaign=command.campaign,
+        partner=command.partner,
+        unit_cost=command.unit_cost,
+    )
+    return [(states.member_stream(command.member), event)]
+
+
+def beyond_limit(member: Member, unit: str, points: int) -> Refusal | None:
+    """A refusal where a grant would carry a member's points past what an amount may be."""
+    owned = member.lots(unit).total + member.held(unit)
+    if owned + points > VALUE_MAX:
+        return refuse(Reason.LIMIT_EXCEEDED, member=member.id, unit=unit, owned=owned, limit=VALUE_MAX)
+    return None
+
+
+def decide_hold(states: States, policy: Policy, command: c.Hold, at: Instant) -> Decision:
+    """Set points aside."""
+    check_points("points", command.points, policy)
+    expires_at = deadline("expires_at", command.expires_at, policy, at)
+    member = states.member(command.member)
+    if (refusal := check_enrolled((command.member, member))) is not None:
+        return refusal
+    if command.hold in member.holds:
+        return refuse(Reason.HOLD_EXISTS, hold=command.hold)
+    taken = take(member, command.points, at)
+    if isinstance(taken, Refusal):
+        return taken
+    event = e.PointsHeld(command.hold, command.points.unit, parts_of(member, taken), expires_at)
+    return [(states.member_stream(command.member), event)]
+
+
+def decide_release(states: States, policy: Policy, command: c.ReleaseHold, at: Instant) -> Decision:
+    """Give held points back."""
+    member = states.member(command.member)
+    hold = member.holds.get(command.hold)
+    if hold is None or hold.redemption:
+        return refuse(Reason.HOLD_NOT_FOUND, hold=command.hold)
+    return release(states, member, hold, at)
+
+
+def release(states: States, member: Member, hold: Hold, at: Instant) -> Events:
+    """Give a hold back to its lots; what expired meanwhile expires at once, as of its own expiry (edge case 3)."""
+    stream = states.member_stream(member.id)
+    parts = parts_of(member, ((lot, lot.points) for lot in hold.lots))
+    events: Events = [(stream, e.PointsReleased(hold.id, hold.unit, parts))]
+    for expiry in sorted({part.expires_at for part in parts if part.expires_at <= at}):
+        late = tuple(part for part in parts if part.expires_at == expiry)
+        events.append((stream, e.PointsExpired(hold.unit, late, expiry)))
+    return events
+
+
+def decide_transfer(states: States, policy: Policy, command: c.Transfer, at: Instant) -> Decision:
+    """Move points between two members of one programme; lots keep their expiry, cost and origin (edge case 4)."""
+    check_points("points", command.points, policy)
+    if command.sender == command.receiver:
+        return refuse(Reason.SAME_MEMBER, member=command.sender)
+    sender, receiver = states.member(command.sender), states.member(command.receiver)
+    if (refusal := check_enrolled((command.sender, sender), (command.receiver, receiver))) is not None:
+        return refusal
+    if (refusal := beyond_limit(receiver, command.points.unit, command.points.value)) is not None:
+        return refusal
+    taken = take(sender, command.points, at)
+    if isinstance(taken, Refusal):
+        return taken
+    parts = parts_of(sender, taken)
+    children = tuple(
+        e.ChildLot(
+            lot=receiver.next_lot(place),
+            points=points,
+            parent=parts[place].lot,
+            root=lot.root,
+            earned_at=lot.earned_at,
+            available_at=at,
+            issued=lot.issued,
+            funding=lot.funding,
+            source=lot.source,
+            expires_at=lot.expires_at,
+            unit_cost=lot.unit_cost,
+        )
+        for place, (lot, points) in enumerate(taken)
+    )
+    unit = command.points.unit
+    return [
+        (states.member_stream(command.sender), e.PointsTransferredOut(unit, parts, command.receiver)),
+        (states.member_stream(command.receiver), e.PointsTransferredIn(unit, children, command.sender)),
+    ]
+
+
+def expire_lots(states: States, member: Member, cut_off: Instant, most: int) -> Events:
+    """Post the end of at most `most` lots that ended by `cut_off`, one event for each unit and expiry."""
+    events: Events = []
+    for unit, lots in member.units.items():
+        for expiry, ended in lots.due(cut_off):
+            if most <= 0:
+                return events
+            parts = parts_of(member, ((lot, lot.points) for lot in ended[:most]))
+            most -= len(parts)
+            events.append((states.member_stream(member.id), e.PointsExpired(unit, parts, expiry)))
+    return events

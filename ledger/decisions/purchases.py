@@ -1,0 +1,201 @@
+"""Purchases: what a bill earns, and the points that pay for some of it, in one commit."""
+
+from ledger import commands as c
+from ledger import events as e
+from ledger.calendar import Instant
+from ledger.decisions.checks import Decision, Events, check_enrolled, check_fraction, check_money, check_points
+from ledger.decisions.points import beyond_limit, issue_month, parts_of, take
+from ledger.errors import InvalidCommand
+from ledger.events import EarningBase, TenderType
+from ledger.policy import Policy
+from ledger.quantities import VALUE_MAX, round_fraction, split
+from ledger.refusals import Reason, Refusal, refuse
+from ledger.states.lookup import States
+from ledger.states.member import Member
+
+LINES_MAX = 1_000
+EARNING_TENDERS = (TenderType.CASH, TenderType.ON_ACCOUNT)
+"""What a member pays with that earns: not points, and not the coupons that points may have bought (edge case 16)."""
+BASE_RULE = "base"
+"""The rule that a programme's own earning rate is called by in events."""
+
+
+def source_of(channel: str, order: str) -> e.Source:
+    """What a purchase's grant stands on."""
+    return e.Source("order", f"{channel}/{order}")
+
+
+def decide_purchase(states: States, policy: Policy, command: c.RecordPurchase, at: Instant) -> Decision:
+    """Record a purchase; spend what pays for it in points, earn on the rest."""
+    due = _check_lines(command.lines)
+    tenders = _check_tenders(command.tenders, due, policy)
+    member = states.member(command.member)
+    if (refusal := check_enrolled((command.member, member))) is not None:
+        return refusal
+    if states.order(command.order).version:
+        return refuse(Reason.ORDER_ALREADY_RECORDED, order=command.order, channel=states.channel)
+    spent = _spend(states, policy, member, command, at)
+    if isinstance(spent, Refusal):
+        return spent
+    earning = _earning(policy, command.lines, tenders, due)
+    lot = ""
+    earned: Events = []
+    if earning is not None and earning.points > 0:
+        if (refusal := beyond_limit(member, earning.unit, earning.points)) is not None:
+            return refusal
+        lot = member.next_lot()
+        earned = [(states.member_stream(command.member), _grant(states, policy, command, earning, lot, at))]
+    purchase = e.PurchaseRecorded(
+        command.member,
+        command.order,
+        command.store,
+        command.lines,
+        tenders,
+        policy.settings.currency,
+        earning,
+        lot,
+    )
+    return [(states.order_stream(command.order), purchase), *spent, *earned]
+
+
+def _check_lines(lines: tuple[e.Line, ...]) -> int:
+    """What the bill comes to. Raises InvalidCommand."""
+    if not 0 < len(lines) <= LINES_MAX:
+        raise InvalidCommand("lines", f"must have 1 to {LINES_MAX} lines, not {len(lines)}")
+    due = 0
+    for place, line in enumerate(lines):
+        if (
+            line.quantity < 0
+            or line.net < 0
+            or line.list_price < 0
+            or line.gross is not None
+            or line.cost is not None
+            or line.discounts
+            or line.standalone_price is not None
+            or line.tax_rate != "0"
+        ):
+            _check_line(f"lines[{place}]", line)
+        due += line.due
+    if due > VALUE_MAX:
+        raise InvalidCommand("lines", f"come to more than {VALUE_MAX}")
+    return due
+
+
+def _check_line(field: str, line: e.Line) -> None:
+    if line.quantity < 0:
+        raise InvalidCommand(f"{field}.quantity", "must not be negative")
+    check_money(f"{field}.net", line.net)
+    check_money(f"{field}.list_price", line.list_price)
+    check_money(f"{field}.gross", line.due)
+    if line.due < line.net:
+        raise InvalidCommand(f"{field}.gross", "must not be less than net")
+    if line.cost is not None:
+        check_money(f"{field}.cost", line.cost)
+    if line.standalone_price is not None:
+        check_money(f"{field}.standalone_price", line.standalone_price)
+    for place, discount in enumerate(line.discounts):
+        check_money(f"{field}.discounts[{place}].amount", discount.amount)
+    check_fraction(f"{field}.tax_rate", line.tax_rate)
+
+
+def _check_tenders(tenders: tuple[e.Tender, ...], due: int, policy: Policy) -> tuple[e.Tender, ...]:
+    """What paid the bill, exactly. Raises InvalidCommand."""
+    if not tenders:
+        return (e.Tender(TenderType.CASH, due),)
+    units: set[str] = set()
+    for place, tender in enumerate(tenders):
+        field = f"tenders[{place}]"
+        check_money(f"{field}.amount", tender.amount)
+        if tender.type is not TenderType.POINTS:
+            if tender.points is not None or tender.hold:
+                raise InvalidCommand(field, "only POINTS carries points or a hold")
+            continue
+        if tender.points is None:
+            raise InvalidCommand(f"{field}.points", "is needed for POINTS")
+        check_points(f"{field}.points", tender.points, policy)
+        worth = policy.money_of(tender.points.value)
+        if tender.amount != worth:
+            raise InvalidCommand(f"{field}.amount", f"these points pay {worth}, not {tender.amount}")
+        if not tender.hold and tender.points.unit in units:
+            raise InvalidCommand(field, "points of one unit must be one tender")
+        units.add(tender.points.unit if not tender.hold else "")
+    paid = sum(tender.amount for tender in tenders)
+    if paid != due:
+        raise InvalidCommand("tenders", f"come to {paid}, the lines to {due}")
+    return tenders
+
+
+def _spend(states: States, policy: Policy, member: Member, command: c.RecordPurchase, at: Instant) -> Events | Refusal:
+    """The points that pay for the bill: out of the open lots, or out of a hold that is named."""
+    events: Events = []
+    stream = states.member_stream(command.member)
+    order = f"{states.channel}/{command.order}"
+    for place, tender in enumerate(command.tenders):
+        if tender.points is None:
+            continue
+        if tender.hold:
+            hold = member.holds.get(tender.hold)
+            if (
+                hold is None
+                or hold.redemption
+                or any(isinstance(event, e.PointsRedeemed) and event.hold == tender.hold for _, event in events)
+            ):
+                return refuse(Reason.HOLD_NOT_FOUND, hold=tender.hold)
+            if hold.expires_at <= at:
+                return refuse(Reason.HOLD_EXPIRED, hold=tender.hold, expired_at=hold.expires_at)
+            if (hold.unit, hold.points) != (tender.points.unit, tender.points.value):
+                raise InvalidCommand(f"tenders[{place}].points", f"the hold has {hold.points} {hold.unit}")
+            parts = parts_of(member, ((lot, lot.points) for lot in hold.lots))
+        else:
+            taken = take(member, tender.points, at)
+            if isinstance(taken, Refusal):
+                return taken
+            parts = parts_of(member, taken)
+        redeemed = e.PointsRedeemed(
+            tender.points.unit, parts, e.RedeemKind.OFFSET, hold=tender.hold, order=order, amount=tender.amount
+        )
+        events.append((stream, redeemed))
+    return events
+
+
+def _earning(policy: Policy, lines: tuple[e.Line, ...], tenders: tuple[e.Tender, ...], due: int) -> e.Earning | None:
+    """The points that a bill earns: rate x base x (what earns / what is due), rounded once, for the whole order."""
+    rate = policy.rate
+    if not rate:
+        return None
+    settings = policy.settings
+    amounts = [line.due for line in lines] if settings.earning_base is EarningBase.GROSS else [x.net for x in lines]
+    base = sum(amounts)
+    numerator, denominator = rate.numerator * base, rate.denominator
+    paid = sum(tender.amount for tender in tenders if tender.type in EARNING_TENDERS)
+    if paid != due:
+        numerator, denominator = numerator * paid, denominator * due
+    points = round_fraction(numerator, denominator, settings.rounding)
+    return e.Earning(
+        settings.earning_unit,
+        points,
+        base,
+        f"{numerator}/{denominator}",
+        settings.earning_rate,
+        settings.rounding,
+        BASE_RULE,
+        policy.version,
+        tuple(split(points, amounts)) if points else (),
+    )
+
+
+def _grant(
+    states: States, policy: Policy, command: c.RecordPurchase, earning: e.Earning, lot: str, at: Instant
+) -> e.PointsEarned:
+    return e.PointsEarned(
+        lot=lot,
+        unit=earning.unit,
+        points=earning.points,
+        available_at=policy.available_at(at),
+        issued=issue_month(policy, at),
+        source=source_of(states.channel, command.order),
+        funding=e.Funding.SALE,
+        expires_at=policy.expires_at(at),
+        rule=earning.rule,
+        rule_version=earning.rule_version,
+    )

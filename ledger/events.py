@@ -1,0 +1,476 @@
+"""Every event of the ledger: past tense, frozen, with a stable topic and version.
+
+Events hold facts and decisions (which lots gave how many points, the exact fraction before rounding, the version of the
+rule), so that nobody who folds them has to decide again. Instants are microseconds since the Unix epoch; money and
+points are minor units. Fields left out of the stored JSON have the default that stands here.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from ledger.calendar import NEVER, Instant
+from ledger.quantities import Amount, Rounding
+
+
+class Funding(StrEnum):
+    """Who pays for granted points: it decides how finance defers them."""
+
+    SALE = "SALE"
+    PROMO = "PROMO"
+    PARTNER_SOLD = "PARTNER_SOLD"
+
+
+class TenderType(StrEnum):
+    """What a bill was paid with."""
+
+    CASH = "CASH"
+    ON_ACCOUNT = "ON_ACCOUNT"
+    COUPON = "COUPON"
+    POINTS = "POINTS"
+
+
+class RewardKind(StrEnum):
+    """What a member gets for points."""
+
+    GOODS = "GOODS"
+    SERVICE = "SERVICE"
+    COUPON = "COUPON"
+    PRIVILEGE = "PRIVILEGE"
+    PARTNER = "PARTNER"
+
+
+class RedeemKind(StrEnum):
+    """What captured points were used for: the reward's kind, or an offset of a bill."""
+
+    OFFSET = "OFFSET"
+    GOODS = "GOODS"
+    SERVICE = "SERVICE"
+    COUPON = "COUPON"
+    PRIVILEGE = "PRIVILEGE"
+    PARTNER = "PARTNER"
+
+
+class RewardStatus(StrEnum):
+    """Whether a reward can be redeemed."""
+
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    DISCONTINUED = "DISCONTINUED"
+
+
+class ClockKind(StrEnum):
+    """Where a programme's time comes from: the wall, or AdvanceClock only (imports and replays)."""
+
+    WALL = "WALL"
+    MANUAL = "MANUAL"
+
+
+class EarningBase(StrEnum):
+    """Which amount of a line earns: with or without tax."""
+
+    GROSS = "GROSS"
+    NET = "NET"
+
+
+class CancelReason(StrEnum):
+    """Why a redemption ended without being fulfilled."""
+
+    REQUESTED = "REQUESTED"
+    TIMED_OUT = "TIMED_OUT"
+
+
+class Fact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What events are made of; defaults are left out of the stored JSON."""
+
+
+class PointUnit(Fact, frozen=True):
+    """A unit that points are counted in; `digits` decimal places make one whole point."""
+
+    name: str
+    digits: int = 0
+
+
+class Settings(Fact, frozen=True):
+    """A programme's settings, in force from the moment of the event that carries them."""
+
+    zone: str
+    clock: ClockKind
+    units: tuple[PointUnit, ...]
+    currency: str
+    currency_digits: int
+    earning_unit: str
+    earning_rate: str
+    """Points (minor units) for one minor unit of money, an exact fraction such as `1/100`; `0` earns nothing."""
+    rounding: Rounding
+    point_value: str
+    """Minor units of money that one minor unit of points pays, an exact fraction."""
+    earning_base: EarningBase = EarningBase.GROSS
+    lot_months: int = 0
+    """Calendar months that a lot lives; 0: it never expires."""
+    pending_days: int = 0
+    """Local days before earned points can be spent."""
+    hold_seconds: int = 7 * 86_400
+    """How long a hold of points and its lock of stock last."""
+    backdating_seconds: int = 30 * 86_400
+    """How far before the programme's clock a command may be dated."""
+
+
+class Source(Fact, frozen=True):
+    """What a grant of points stands on; (programme, type, id, purpose) credits once, whoever asks."""
+
+    type: str
+    id: str
+    purpose: str = "EARN"
+
+
+class Part(Fact, frozen=True):
+    """Points out of one lot, with everything that finance needs to know of that lot."""
+
+    lot: str
+    points: int
+    root: str
+    """The lot that was first granted; differs from `lot` after a transfer."""
+    issued: str
+    """The business month of the grant, `YYYY-MM`."""
+    funding: Funding
+    expires_at: Instant = NEVER
+    unit_cost: str | None = None
+    """Cost of one minor unit of points, in minor units of money, as a decimal or a fraction."""
+
+
+class Discount(Fact, frozen=True):
+    """A reduction of a line's list price, in minor units of money."""
+
+    kind: str
+    amount: int
+
+
+class Line(Fact, frozen=True):
+    """One line of a purchase; money in minor units of the programme's currency, for the whole line."""
+
+    sku: str
+    quantity: int
+    list_price: int
+    net: int
+    """Without tax."""
+    gross: int | None = None
+    """With tax; None: equal to net."""
+    discounts: tuple[Discount, ...] = ()
+    tax_rate: str = "0"
+    tax_code: str = ""
+    standalone_price: int | None = None
+    """Stand-alone selling price; None: equal to net."""
+    cost: int | None = None
+    brand: str = ""
+    category: str = ""
+    campaign: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def due(self) -> int:
+        """What the line costs the customer, tax included."""
+        return self.net if self.gross is None else self.gross
+
+
+class Tender(Fact, frozen=True):
+    """A part of a bill's payment; `points` and `hold` belong to POINTS only."""
+
+    type: TenderType
+    amount: int
+    points: Amount | None = None
+    hold: str = ""
+
+
+class ProgrammeOpened(Fact, frozen=True):
+    """A loyalty scheme began."""
+
+    settings: Settings
+
+
+class ClockAdvanced(Fact, frozen=True):
+    """A manual clock moved forward."""
+
+    now: Instant
+
+
+class MemberEnrolled(Fact, frozen=True):
+    """A member joined the programme."""
+
+    member: str
+
+
+class PointsEarned(Fact, frozen=True):
+    """A lot of points was granted."""
+
+    lot: str
+    unit: str
+    points: int
+    available_at: Instant
+    issued: str
+    source: Source
+    funding: Funding
+    expires_at: Instant = NEVER
+    rule: str = ""
+    rule_version: int = 0
+    campaign: str = ""
+    partner: str = ""
+    unit_cost: str | None = None
+
+
+class PointsHeld(Fact, frozen=True):
+    """Points were set aside: they are no longer open, and not yet spent."""
+
+    hold: str
+    unit: str
+    parts: tuple[Part, ...]
+    expires_at: Instant
+    redemption: str = ""
+
+
+class PointsReleased(Fact, frozen=True):
+    """Held points went back to their own lots, with their original expiry."""
+
+    hold: str
+    unit: str
+    parts: tuple[Part, ...]
+
+
+class PointsRedeemed(Fact, frozen=True):
+    """Points were captured: spent at once, or out of the hold that is named."""
+
+    unit: str
+    parts: tuple[Part, ...]
+    kind: RedeemKind
+    hold: str = ""
+    redemption: str = ""
+    order: str = ""
+    amount: int = 0
+    """The money of a bill that these points paid, in minor units."""
+    campaign: str = ""
+
+
+class PointsExpired(Fact, frozen=True):
+    """Points reached the end of their lots' lives at `effective_at`, whenever that was noticed."""
+
+    unit: str
+    parts: tuple[Part, ...]
+    effective_at: Instant
+
+
+class PointsTransferredOut(Fact, frozen=True):
+    """Points left for another member."""
+
+    unit: str
+    parts: tuple[Part, ...]
+    to: str
+
+
+class ChildLot(Fact, frozen=True):
+    """A lot that came by transfer: a new id at the receiver, everything else as it was at the sender."""
+
+    lot: str
+    points: int
+    parent: str
+    root: str
+    earned_at: Instant
+    available_at: Instant
+    issued: str
+    funding: Funding
+    source: Source
+    expires_at: Instant = NEVER
+    unit_cost: str | None = None
+
+
+class PointsTransferredIn(Fact, frozen=True):
+    """Points came from another member."""
+
+    unit: str
+    lots: tuple[ChildLot, ...]
+    sender: str
+
+
+class Earning(Fact, frozen=True):
+    """How a purchase's points were reckoned: the base, the exact product, one rounding, the points of each line."""
+
+    unit: str
+    points: int
+    base: int
+    exact: str
+    rate: str
+    rounding: Rounding
+    rule: str
+    rule_version: int
+    by_line: tuple[int, ...]
+
+
+class PurchaseRecorded(Fact, frozen=True):
+    """A purchase, with all that refunds, rules and finance need to know of it later."""
+
+    member: str
+    order: str
+    store: str
+    lines: tuple[Line, ...]
+    tenders: tuple[Tender, ...]
+    currency: str
+    earning: Earning | None = None
+    lot: str = ""
+
+
+class Price(Fact, frozen=True):
+    """What one unit of a reward costs: points, and money on top."""
+
+    points: Amount
+    cash: int = 0
+
+
+class RewardDefined(Fact, frozen=True):
+    """A reward's definition, in force from `valid_from` until the next one."""
+
+    reward: str
+    kind: RewardKind
+    price: Price
+    status: RewardStatus
+    valid_from: Instant
+    sku: str = ""
+    location: str = ""
+    list_price: int = 0
+    tax_code: str = ""
+    substitutes: tuple[str, ...] = ()
+
+
+class RedemptionPlaced(Fact, frozen=True):
+    """Points were held and stock was locked for a reward, in one commit."""
+
+    redemption: str
+    member: str
+    reward: str
+    quantity: int
+    kind: RewardKind
+    price: Price
+    hold: str
+    expires_at: Instant
+    sku: str = ""
+    location: str = ""
+    list_price: int = 0
+    tax_code: str = ""
+    tenders: tuple[Tender, ...] = ()
+    order: str = ""
+    campaign: str = ""
+
+
+class OutboundOpened(Fact, frozen=True):
+    """A virtual outbound order (虚拟出库单) was opened for the locked stock."""
+
+    outbound: str
+    sku: str
+    location: str
+    quantity: int
+
+
+class RedemptionFulfilled(Fact, frozen=True):
+    """The points were captured and the goods shipped, or the service given."""
+
+    redemption: str
+    member: str
+    reward: str
+    quantity: int
+    kind: RewardKind
+    points: Amount
+    list_price: int = 0
+    tax_code: str = ""
+    tenders: tuple[Tender, ...] = ()
+    order: str = ""
+    campaign: str = ""
+    cost: int = 0
+
+
+class RedemptionCancelled(Fact, frozen=True):
+    """Points and stock were given back."""
+
+    redemption: str
+    member: str
+    reason: CancelReason
+    effective_at: Instant
+
+
+class StockReceived(Fact, frozen=True):
+    """Units came in; `unit_cost` in minor units of money."""
+
+    sku: str
+    location: str
+    quantity: int
+    unit_cost: int
+
+
+class StockLocked(Fact, frozen=True):
+    """Units were set aside, for a redemption or by request."""
+
+    lock: str
+    sku: str
+    location: str
+    quantity: int
+    expires_at: Instant
+    redemption: str = ""
+
+
+class StockReleased(Fact, frozen=True):
+    """Locked units became free again."""
+
+    lock: str
+    sku: str
+    location: str
+    quantity: int
+    reason: CancelReason
+
+
+class StockShipped(Fact, frozen=True):
+    """Locked units left; `cost` by moving average, in minor units of money, for the whole quantity."""
+
+    lock: str
+    sku: str
+    location: str
+    quantity: int
+    cost: int
+    redemption: str = ""
+
+
+TOPICS: dict[type[Fact], str] = {
+    ProgrammeOpened: "programme.opened.v1",
+    ClockAdvanced: "programme.clock_advanced.v1",
+    MemberEnrolled: "member.enrolled.v1",
+    PointsEarned: "points.earned.v1",
+    PointsHeld: "points.held.v1",
+    PointsReleased: "points.released.v1",
+    PointsRedeemed: "points.redeemed.v1",
+    PointsExpired: "points.expired.v1",
+    PointsTransferredOut: "points.transferred_out.v1",
+    PointsTransferredIn: "points.transferred_in.v1",
+    PurchaseRecorded: "purchase.recorded.v1",
+    RewardDefined: "reward.defined.v1",
+    RedemptionPlaced: "redemption.placed.v1",
+    OutboundOpened: "outbound.opened.v1",
+    RedemptionFulfilled: "redemption.fulfilled.v1",
+    RedemptionCancelled: "redemption.cancelled.v1",
+    StockReceived: "stock.received.v1",
+    StockLocked: "stock.locked.v1",
+    StockReleased: "stock.released.v1",
+    StockShipped: "stock.shipped.v1",
+}
+"""The current topic of each event; the number at its end is the event's version."""
+
+UPCASTERS: dict[str, Callable[[bytes], tuple[str, bytes]]] = {}
+"""From an outdated topic to its next version: stored JSON in, the new topic and its JSON out."""
+
+encode_event = msgspec.json.Encoder().encode
+"""The stored JSON bytes of an event."""
+
+_DECODERS = {topic: msgspec.json.Decoder(kind) for kind, topic in TOPICS.items()}
+
+
+def decode_event(topic: str, state: bytes) -> Fact:
+    """The event of stored JSON bytes, upcast to its current version; raises KeyError for a topic nobody declared."""
+    while topic in UPCASTERS:
+        topic, state = UPCASTERS[topic](state)
+    return _DECODERS[topic].decode(state)

@@ -1,0 +1,38 @@
+"""What a command is answered with, and what is stored of it for ever."""
+
+import msgspec
+
+from ledger.quantities import Balance
+from ledger.refusals import Refusal
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An accepted command: the position of its last event, and the balances it left."""
+
+    position: int
+    balances: tuple[Balance, ...] = ()
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What became of a command id: a receipt or a refusal, and the hash of the request that it answers."""
+
+    id: bytes
+    request_hash: bytes
+    answer: Receipt | Refusal
+    repeated: bool = False
+    """Whether the answer was given before and only looked up now."""
+
+
+_encode = msgspec.json.Encoder().encode
+_receipt = msgspec.json.Decoder(Receipt)
+_refusal = msgspec.json.Decoder(Refusal)
+
+
+def encode_answer(answer: Receipt | Refusal) -> bytes:
+    """The stored JSON of an answer: an array for a receipt, an object for a refusal."""
+    return _encode(answer)
+
+
+def decode_answer(stored: bytes) -> Receipt | Refusal:
+    """The answer of its stored JSON."""
+    return _receipt.decode(stored) if stored[:1] == b"[" else _refusal.decode(stored)

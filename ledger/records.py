@@ -1,0 +1,254 @@
+"""A recorded event: the event inside its envelope, as it stands in the log; and the chain of hashes over the log.
+
+The image of a record is its columns, each with its length in front, in network order. The hash of a record is SHA-256
+over the hash before it and its image. The image is also, byte for byte, a row of PostgreSQL's binary COPY format
+without its last field (the hash): what is hashed is what is stored, and verifying needs no second encoder.
+"""
+
+import struct
+from datetime import date
+from hashlib import sha256
+
+import msgspec
+
+from ledger.calendar import SECOND, Instant
+
+GENESIS = bytes(32)
+"""The hash before the first record of a shard."""
+
+COLUMNS = (
+    "shard",
+    "position",
+    "programme",
+    "stream",
+    "version",
+    "topic",
+    "command_id",
+    "actor",
+    "channel",
+    "correlation_id",
+    "trace",
+    "business_key",
+    "occurred_at",
+    "recorded_at",
+    "business_date",
+    "event",
+)
+"""The columns of an image, in order; the hash follows."""
+
+Y2K_OFFSET = 946_684_800 * SECOND
+_Y2K_DAY = date(2000, 1, 1).toordinal()
+_HEAD = struct.Struct(">hihiq")
+_VERSION = struct.Struct(">ii")
+_TIMES = struct.Struct(">iqiqii")
+_LENGTH = struct.Struct(">i")
+_NULL = b"\xff\xff\xff\xff"
+_UUID_LENGTH = b"\x00\x00\x00\x10"
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """An event and its envelope; the event is its stored JSON bytes."""
+
+    position: int
+    programme: str
+    stream: str
+    version: int
+    topic: str
+    command_id: bytes
+    actor: str
+    channel: str
+    correlation_id: str
+    trace: bytes
+    business_key: bytes
+    """What makes a grant unique: 16 bytes, or none."""
+    occurred_at: Instant
+    recorded_at: Instant
+    business_date: date
+    event: bytes
+    hash: bytes = b""
+
+
+_prefixed_cache: dict[str, bytes] = {}
+
+
+def prefixed(text: str) -> bytes:
+    """The UTF-8 bytes of a short, often repeated text with their length in front."""
+    known = _prefixed_cache.get(text)
+    if known is None:
+        data = text.encode()
+        known = _LENGTH.pack(len(data)) + data
+        if len(_prefixed_cache) >= 50_000:
+            _prefixed_cache.clear()
+        _prefixed_cache[text] = known
+    return known
+
+
+def pg_date(day: date) -> int:
+    """Days since 2000-01-01, as PostgreSQL counts them."""
+    return day.toordinal() - _Y2K_DAY
+
+
+class Frame:
+    """What the records of one request have in common, encoded once: the envelope around its events."""
+
+    __slots__ = ("_after_topic", "_programme", "_times")
+
+    def __init__(
+        self,
+        programme: str,
+        command_id: bytes,
+        actor: str,
+        channel: str,
+        correlation_id: str,
+        trace: bytes,
+        occurred_at: Instant,
+        recorded_at: Instant,
+        business_date: date,
+    ) -> None:
+        self._programme = prefixed(programme)
+        correlation = correlation_id.encode()
+        self._after_topic = b"".join(
+            (
+                _UUID_LENGTH,
+                command_id,
+                prefixed(actor),
+                prefixed(channel),
+                _LENGTH.pack(len(correlation)),
+                correlation,
+                _LENGTH.pack(len(trace)),
+                trace,
+            )
+        )
+        self._times = _TIMES.pack(8, occurred_at - Y2K_OFFSET, 8, recorded_at - Y2K_OFFSET, 4, pg_date(business_date))
+
+    def image(
+        self, shard: int, position: int, stream: str, version: int, topic: str, business_key: bytes, event: bytes
+    ) -> bytes:
+        """The image of one record."""
+        name = stream.encode()
+        return b"".join(
+            (
+                _HEAD.pack(len(COLUMNS) + 1, 2, shard, 8, position),
+                self._programme,
+                _LENGTH.pack(len(name)),
+                name,
+                _VERSION.pack(4, version),
+                prefixed(topic),
+                self._after_topic,
+                _UUID_LENGTH + business_key if business_key else _NULL,
+                self._times,
+                _LENGTH.pack(len(event)),
+                event,
+            )
+        )
+
+
+def image_of(shard: int, record: Record) -> bytes:
+    """The image of a record that was read back, for checking its hash."""
+    frame = Frame(
+        record.programme,
+        record.command_id,
+        record.actor,
+        record.channel,
+        record.correlation_id,
+        record.trace,
+        record.occurred_at,
+        record.recorded_at,
+        record.business_date,
+    )
+    return frame.image(
+        shard, record.position, record.stream, record.version, record.topic, record.business_key, record.event
+    )
+
+
+def chain(previous: bytes, image: bytes) -> bytes:
+    """The hash of a record whose image this is, after the record with hash `previous`."""
+    return sha256(previous + image).digest()
+
+
+_OUTCOME = struct.Struct(">hi16si16siqii")
+
+OUTCOME_COLUMNS = ("command_id", "request_hash", "batch", "ordinal", "answer")
+"""The columns of an outcome's image, in order."""
+
+
+def outcome_image(command_id: bytes, request_hash: bytes, batch: int, ordinal: int, answer: bytes) -> bytes:
+    """The image of an outcome, refusals included; a batch's outcomes are hashed into the batch's own record."""
+    head = _OUTCOME.pack(len(OUTCOME_COLUMNS), 16, command_id, 16, request_hash, 8, batch, 4, ordinal)
+    return b"".join((head, _LENGTH.pack(len(answer)), answer))
+
+
+_BATCH = struct.Struct(">qqqqqq")
+
+
+def batch_hash(
+    previous: bytes,
+    *,
+    number: int,
+    epoch: int,
+    first_position: int,
+    events: int,
+    commands: int,
+    recorded_at: Instant,
+    record_hash: bytes,
+    outcomes_digest: bytes,
+) -> bytes:
+    """The hash of a batch's record: over the batch before it, its own columns, the last event and all outcomes."""
+    columns = _BATCH.pack(number, epoch, first_position, events, commands, recorded_at)
+    return sha256(previous + columns + record_hash + outcomes_digest).digest()
+
+
+def fields_of(row: bytes) -> list[bytes]:
+    """The fields of a row image, without their lengths; NULL comes back as no bytes."""
+    fields = []
+    offset = 2
+    unpack = _LENGTH.unpack_from
+    end = len(row)
+    while offset < end:
+        length = unpack(row, offset)[0]
+        offset += 4
+        if length < 0:
+            fields.append(b"")
+        else:
+            fields.append(row[offset : offset + length])
+            offset += length
+    return fields
+
+
+_integer = int.from_bytes
+
+
+def record_of(row: bytes) -> Record:
+    """The record of a row: an image and, where it was read with it, the hash."""
+    fields = fields_of(row)
+    return Record(
+        position=_integer(fields[1], "big"),
+        programme=fields[2].decode(),
+        stream=fields[3].decode(),
+        version=_integer(fields[4], "big"),
+        topic=fields[5].decode(),
+        command_id=fields[6],
+        actor=fields[7].decode(),
+        channel=fields[8].decode(),
+        correlation_id=fields[9].decode(),
+        trace=fields[10],
+        business_key=fields[11],
+        occurred_at=_integer(fields[12], "big", signed=True) + Y2K_OFFSET,
+        recorded_at=_integer(fields[13], "big", signed=True) + Y2K_OFFSET,
+        business_date=date.fromordinal(_integer(fields[14], "big", signed=True) + _Y2K_DAY),
+        event=fields[15],
+        hash=fields[16] if len(fields) > 16 else b"",
+    )
+
+
+def split_rows(data: bytes, columns: int) -> list[bytes]:
+    """Cut rows that were written one after the other; each has this many fields."""
+    rows = []
+    begin = 0
+    while begin < len(data):
+        offset = begin + 2
+        for _ in range(columns):
+            offset += 4 + max(_LENGTH.unpack_from(data, offset)[0], 0)
+        rows.append(data[begin:offset])
+        begin = offset
+    return rows

@@ -1,0 +1,53 @@
+"""Refusals: commands that the rules do not allow.
+
+A refusal is a value; it is stored and answered again like an acceptance. The reasons are a stable list: clients branch
+on them. Bad input is not here: it raises `InvalidCommand` and stores nothing.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Reason(StrEnum):
+    """Why a command was refused."""
+
+    PROGRAMME_NOT_FOUND = "PROGRAMME_NOT_FOUND"
+    PROGRAMME_EXISTS = "PROGRAMME_EXISTS"
+    CLOCK_NOT_MANUAL = "CLOCK_NOT_MANUAL"
+    CLOCK_MOVED_BACK = "CLOCK_MOVED_BACK"
+    IN_THE_FUTURE = "IN_THE_FUTURE"
+    TOO_FAR_BACK = "TOO_FAR_BACK"
+    MEMBER_NOT_FOUND = "MEMBER_NOT_FOUND"
+    MEMBER_EXISTS = "MEMBER_EXISTS"
+    SAME_MEMBER = "SAME_MEMBER"
+    INSUFFICIENT_POINTS = "INSUFFICIENT_POINTS"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    SOURCE_ALREADY_USED = "SOURCE_ALREADY_USED"
+    ORDER_ALREADY_RECORDED = "ORDER_ALREADY_RECORDED"
+    HOLD_EXISTS = "HOLD_EXISTS"
+    HOLD_NOT_FOUND = "HOLD_NOT_FOUND"
+    HOLD_EXPIRED = "HOLD_EXPIRED"
+    REWARD_NOT_FOUND = "REWARD_NOT_FOUND"
+    REWARD_UNAVAILABLE = "REWARD_UNAVAILABLE"
+    PRICE_CHANGED = "PRICE_CHANGED"
+    OUT_OF_STOCK = "OUT_OF_STOCK"
+    REDEMPTION_EXISTS = "REDEMPTION_EXISTS"
+    REDEMPTION_NOT_FOUND = "REDEMPTION_NOT_FOUND"
+    REDEMPTION_CLOSED = "REDEMPTION_CLOSED"
+    LOCK_EXISTS = "LOCK_EXISTS"
+    LOCK_NOT_FOUND = "LOCK_NOT_FOUND"
+    LOCK_EXPIRED = "LOCK_EXPIRED"
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A command that was refused, and the facts that say why: plain names to strings, integers or lists of strings."""
+
+    reason: Reason
+    facts: dict[str, Any] = {}
+
+
+def refuse(reason: Reason, **facts: Any) -> Refusal:
+    """A refusal with its facts as keywords."""
+    return Refusal(reason, facts)

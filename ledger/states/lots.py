@@ -1,0 +1,225 @@
+"""A member's lots in one unit, in the order in which they are spent.
+
+First expiring, first out: earliest expiry, lots that never expire last, then by earning time, then by number (edge
+case 15). Lots with one expiry share a queue, spent from its head; what an event costs does not grow with the lots that
+lie behind.
+"""
+
+from bisect import bisect_right, insort
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from ledger.calendar import EARLIEST, Instant
+from ledger.events import Funding, Part, Source
+from ledger.ids import lot_id, lot_number
+
+
+class Lot(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Points earned together. `points` are what is left, without what is held."""
+
+    number: int
+    points: int
+    earned_at: Instant
+    available_at: Instant
+    """Never before `earned_at`: points are not spent at a time before they were earned."""
+    expires_at: Instant
+    root: str
+    issued: str
+    funding: Funding
+    source: Source
+    unit_cost: str | None
+
+    def part(self, member: str, points: int) -> Part:
+        """Some of this lot's points, as events name them."""
+        return Part(
+            lot_id(member, self.number), points, self.root, self.issued, self.funding, self.expires_at, self.unit_cost
+        )
+
+    def with_points(self, points: int) -> "Lot":
+        """This lot with another number of points left."""
+        return Lot(
+            self.number,
+            points,
+            self.earned_at,
+            self.available_at,
+            self.expires_at,
+            self.root,
+            self.issued,
+            self.funding,
+            self.source,
+            self.unit_cost,
+        )
+
+
+class Lots:
+    """The lots of one unit that have points left, and their sums."""
+
+    __slots__ = ("_expiries", "_lots", "_pending", "_pending_at", "_queues", "_sums", "settled_at", "total")
+
+    def __init__(self, lots: Sequence[Lot] = (), settled_at: Instant = EARLIEST) -> None:
+        self._lots: dict[int, Lot] = {}
+        self._queues: dict[Instant, deque[int]] = {}
+        self._sums: dict[Instant, int] = {}
+        self._expiries: list[Instant] = []
+        self._pending: dict[Instant, int] = {}
+        self._pending_at: list[Instant] = []
+        self.settled_at = settled_at
+        """The latest instant of any event here; lots available by then no longer count as pending."""
+        self.total = 0
+        """Points in all lots: open, pending, and past their expiry but not yet posted as expired."""
+        for lot in lots:
+            self.put(lot, lot.points)
+
+    def __len__(self) -> int:
+        return len(self._lots)
+
+    def clone(self) -> "Lots":
+        """A copy that changes by itself; the lots are immutable and shared."""
+        copy = Lots((), self.settled_at)
+        copy._lots = self._lots.copy()
+        copy._queues = {expiry: queue.copy() for expiry, queue in self._queues.items()}
+        copy._sums = self._sums.copy()
+        copy._expiries = self._expiries.copy()
+        copy._pending = self._pending.copy()
+        copy._pending_at = self._pending_at.copy()
+        copy.total = self.total
+        return copy
+
+    def __iter__(self) -> Iterator[Lot]:
+        """All lots with points left, in the order in which they are spent."""
+        for expiry in self._expiries:
+            for number in self._queues[expiry]:
+                yield self._lots[number]
+
+    def get(self, number: int) -> Lot:
+        """The lot of this number; raises KeyError when none of its points is left."""
+        return self._lots[number]
+
+    # -- what can be spent
+
+    def spendable(self, at: Instant) -> int:
+        """Points that are open at an instant: available, not expired, not held."""
+        if at < self.settled_at:  # A late command: the sums are of a later time, so count.
+            return sum(lot.points for lot in self if lot.available_at <= at < lot.expires_at)
+        return self.total - self.expired(at) - self.pending(at)
+
+    def expired(self, at: Instant) -> int:
+        """Points past their expiry that no event has posted yet."""
+        expired = 0
+        for expiry in self._expiries:
+            if expiry > at:
+                break
+            expired += self._sums[expiry]
+        return expired
+
+    def pending(self, at: Instant) -> int:
+        """Points that become available after `at`, which is not before the last event."""
+        if not self._pending_at or self._pending_at[-1] <= at:
+            return 0
+        return sum(self._pending[key] for key in self._pending_at[bisect_right(self._pending_at, at) :])
+
+    def take(self, points: int, at: Instant) -> list[tuple[Lot, int]]:
+        """Lots that give `points` at an instant, first expiring first; they may give less, when there is no more."""
+        taken: list[tuple[Lot, int]] = []
+        lots = self._lots
+        for expiry in self._expiries[bisect_right(self._expiries, at) :]:
+            for number in self._queues[expiry]:
+                lot = lots[number]
+                if lot.available_at <= at:
+                    given = lot.points if lot.points < points else points
+                    taken.append((lot, given))
+                    points -= given
+                    if points == 0:
+                        return taken
+        return taken
+
+    def due(self, cut_off: Instant) -> Iterator[tuple[Instant, list[Lot]]]:
+        """The lots that ended by `cut_off`, by expiry."""
+        for expiry in self._expiries[: bisect_right(self._expiries, cut_off)]:
+            yield expiry, [self._lots[number] for number in self._queues[expiry]]
+
+    def next_expiry(self) -> Instant | None:
+        """The earliest expiry of any lot."""
+        return self._expiries[0] if self._expiries else None
+
+    # -- changes, by events only
+
+    def put(self, lot: Lot, points: int) -> None:
+        """Add points to a lot: a new one, or one that gave them before."""
+        known = self._lots.get(lot.number)
+        if known is None:
+            self._lots[lot.number] = lot if lot.points == points else lot.with_points(points)
+            self._enqueue(lot)
+        else:
+            self._lots[lot.number] = known.with_points(known.points + points)
+        self._count(lot, points)
+
+    def draw(self, number: int, points: int) -> Lot:
+        """Take points out of a lot; returns the lot as it was. Raises KeyError or ValueError if they are not there."""
+        lot = self._lots[number]
+        left = lot.points - points
+        if left > 0:
+            self._lots[number] = lot.with_points(left)
+        elif left == 0:
+            del self._lots[number]
+            self._dequeue(lot)
+        else:
+            raise ValueError(f"lot {number} has {lot.points} points, not {points}")
+        self._count(lot, -points)
+        return lot
+
+    def draw_parts(self, parts: Sequence[Part]) -> list[Lot]:
+        """Take parts out of their lots; returns the lots as they were."""
+        return [self.draw(lot_number(part.lot), part.points) for part in parts]
+
+    def settle(self, at: Instant) -> None:
+        """Forget which lots were pending until now: they are open from `at` on."""
+        if at > self.settled_at:
+            self.settled_at = at
+            while self._pending_at and self._pending_at[0] <= at:
+                del self._pending[self._pending_at.pop(0)]
+
+    def _count(self, lot: Lot, points: int) -> None:
+        self.total += points
+        if lot.expires_at in self._sums:
+            self._sums[lot.expires_at] += points
+        if lot.available_at in self._pending:
+            self._pending[lot.available_at] += points
+
+    def _enqueue(self, lot: Lot) -> None:
+        queue = self._queues.get(lot.expires_at)
+        if queue is None:
+            self._queues[lot.expires_at] = deque((lot.number,))
+            self._sums[lot.expires_at] = 0
+            insort(self._expiries, lot.expires_at)
+        else:
+            self._insert(queue, lot)
+        if lot.available_at > self.settled_at and lot.available_at not in self._pending:
+            self._pending[lot.available_at] = 0
+            insort(self._pending_at, lot.available_at)
+
+    def _insert(self, queue: "deque[int]", lot: Lot) -> None:
+        """Put a lot where it belongs: nearly always at the end; at the front when it comes back from a hold."""
+        key = (lot.earned_at, lot.number)
+        last = self._lots[queue[-1]]
+        if (last.earned_at, last.number) < key:
+            queue.append(lot.number)
+            return
+        for place, number in enumerate(queue):
+            other = self._lots[number]
+            if (other.earned_at, other.number) > key:
+                queue.insert(place, lot.number)
+                return
+
+    def _dequeue(self, lot: Lot) -> None:
+        queue = self._queues[lot.expires_at]
+        if queue[0] == lot.number:
+            queue.popleft()
+        else:
+            queue.remove(lot.number)
+        if not queue:
+            del self._queues[lot.expires_at]
+            del self._sums[lot.expires_at]
+            self._expiries.remove(lot.expires_at)

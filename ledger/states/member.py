@@ -1,0 +1,197 @@
+"""A member: lots in each unit, and the holds on them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ledger import events as e
+from ledger.calendar import Instant
+from ledger.events import Fact
+from ledger.ids import lot_id, lot_number
+from ledger.quantities import Balance
+from ledger.states.lots import Lot, Lots
+
+
+class Hold(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Points set aside, with the lots that gave them; each part's lot carries the held points."""
+
+    id: str
+    unit: str
+    points: int
+    lots: tuple[Lot, ...]
+    expires_at: Instant
+    redemption: str
+
+
+class MemberImage(msgspec.Struct, frozen=True, array_like=True):
+    """A member's state in a snapshot."""
+
+    version: int
+    id: str
+    lots_made: int
+    units: dict[str, tuple[Instant, list[Lot]]]
+    holds: list[Hold]
+
+
+class Member:
+    """What a member owns. `version` is the stream's version; 0: not enrolled."""
+
+    __slots__ = ("_held_sums", "holds", "id", "lots_made", "units", "version")
+
+    Image = MemberImage
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.id = ""
+        self.lots_made = 0
+        self.units: dict[str, Lots] = {}
+        self.holds: dict[str, Hold] = {}
+        self._held_sums: dict[str, int] = {}
+
+    @property
+    def enrolled(self) -> bool:
+        """Whether the member is in the programme."""
+        return self.version > 0
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the state takes (measured: 270 a lot)."""
+        return 700 + 270 * sum(map(len, self.units.values())) + 600 * len(self.holds)
+
+    def lots(self, unit: str) -> Lots:
+        """The lots of a unit; an empty set, not kept, where there are none."""
+        return self.units.get(unit) or Lots()
+
+    def held(self, unit: str) -> int:
+        """Points of a unit in holds."""
+        return self._held_sums.get(unit, 0)
+
+    def next_lot(self, ahead: int = 0) -> str:
+        """The id of the next lot, or of the one `ahead` places behind it."""
+        return lot_id(self.id, self.lots_made + 1 + ahead)
+
+    def balances(self, at: Instant) -> tuple[Balance, ...]:
+        """The balances in each unit, at an instant or at the time of the last event, whichever is later."""
+        return tuple(self._balance(unit, lots, at) for unit, lots in self.units.items())
+
+    def _balance(self, unit: str, lots: Lots, at: Instant) -> Balance:
+        at = max(at, lots.settled_at)
+        pending = lots.pending(at)
+        return Balance(self.id, unit, lots.total - lots.expired(at) - pending, pending, self.held(unit))
+
+    def clone(self) -> "Member":
+        """A copy that changes by itself."""
+        copy = Member()
+        copy.version, copy.id, copy.lots_made = self.version, self.id, self.lots_made
+        copy.units = {unit: lots.clone() for unit, lots in self.units.items()}
+        copy.holds, copy._held_sums = self.holds.copy(), self._held_sums.copy()
+        return copy
+
+    def image(self) -> MemberImage:
+        """What a snapshot keeps."""
+        units = {unit: (lots.settled_at, list(lots)) for unit, lots in self.units.items()}
+        return MemberImage(self.version, self.id, self.lots_made, units, list(self.holds.values()))
+
+    @classmethod
+    def restore(cls, image: MemberImage) -> "Member":
+        """The state that a snapshot was taken of."""
+        member = cls()
+        member.version, member.id, member.lots_made = image.version, image.id, image.lots_made
+        member.units = {unit: Lots(lots, settled_at) for unit, (settled_at, lots) in image.units.items()}
+        for hold in image.holds:
+            member._add(hold)
+        return member
+
+    def evolve(self, event: Fact, at: Instant) -> None:
+        """Fold an event of this stream."""
+        _EVOLVE[type(event)](self, event, at)
+        self.version += 1
+
+    def _unit(self, unit: str, at: Instant) -> Lots:
+        lots = self.units.get(unit)
+        if lots is None:
+            lots = self.units[unit] = Lots()
+        lots.settle(at)
+        return lots
+
+    def _add(self, hold: Hold) -> None:
+        self.holds[hold.id] = hold
+        self._held_sums[hold.unit] = self._held_sums.get(hold.unit, 0) + hold.points
+
+    def _remove(self, hold_id: str) -> Hold:
+        hold = self.holds.pop(hold_id)
+        self._held_sums[hold.unit] -= hold.points
+        return hold
+
+    def _enrolled(self, event: e.MemberEnrolled, at: Instant) -> None:
+        self.id = event.member
+
+    def _earned(self, event: e.PointsEarned, at: Instant) -> None:
+        number = lot_number(event.lot)
+        self.lots_made = max(self.lots_made, number)
+        lot = Lot(
+            number,
+            event.points,
+            at,
+            event.available_at,
+            event.expires_at,
+            event.lot,
+            event.issued,
+            event.funding,
+            event.source,
+            event.unit_cost,
+        )
+        self._unit(event.unit, at).put(lot, event.points)
+
+    def _held(self, event: e.PointsHeld, at: Instant) -> None:
+        lots = self._unit(event.unit, at).draw_parts(event.parts)
+        parts = tuple(lot.with_points(part.points) for lot, part in zip(lots, event.parts, strict=True))
+        points = sum(part.points for part in event.parts)
+        self._add(Hold(event.hold, event.unit, points, parts, event.expires_at, event.redemption))
+
+    def _released(self, event: e.PointsReleased, at: Instant) -> None:
+        lots = self._unit(event.unit, at)
+        for lot in self._remove(event.hold).lots:
+            lots.put(lot, lot.points)
+
+    def _redeemed(self, event: e.PointsRedeemed, at: Instant) -> None:
+        if event.hold:
+            self._unit(event.unit, at)
+            self._remove(event.hold)
+        else:
+            self._drawn(event, at)
+
+    def _drawn(self, event: Any, at: Instant) -> None:
+        self._unit(event.unit, at).draw_parts(event.parts)
+
+    def _transferred_in(self, event: e.PointsTransferredIn, at: Instant) -> None:
+        lots = self._unit(event.unit, at)
+        for child in event.lots:
+            number = lot_number(child.lot)
+            self.lots_made = max(self.lots_made, number)
+            lot = Lot(
+                number,
+                child.points,
+                child.earned_at,
+                child.available_at,
+                child.expires_at,
+                child.root,
+                child.issued,
+                child.funding,
+                child.source,
+                child.unit_cost,
+            )
+            lots.put(lot, child.points)
+
+
+_EVOLVE: dict[type[Fact], Callable[[Member, Any, Instant], None]] = {
+    e.MemberEnrolled: Member._enrolled,
+    e.PointsEarned: Member._earned,
+    e.PointsHeld: Member._held,
+    e.PointsReleased: Member._released,
+    e.PointsRedeemed: Member._redeemed,
+    e.PointsExpired: Member._drawn,
+    e.PointsTransferredOut: Member._drawn,
+    e.PointsTransferredIn: Member._transferred_in,
+}

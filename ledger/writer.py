@@ -1,0 +1,302 @@
+"""The writer: one per shard. It drains a bounded queue, decides in order, appends whole batches, and only then answers.
+
+Light load gives small batches and low latency; heavy load gives large batches. One batch is in flight while the next is
+decided on top of it. Nothing here knows what the commands mean.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from ledger.cache import StateCache
+from ledger.commands import Request, request_hash
+from ledger.decisions.dispatch import source_of, streams_of
+from ledger.draft import Draft, business_key, repeat
+from ledger.errors import Fenced, InvalidCommand, LedgerError, Overloaded, Unavailable
+from ledger.ports import Batch, Clock, Head, Snapshot, Store
+from ledger.receipts import Outcome
+from ledger.states.lookup import NotLoaded
+
+Answer = Outcome | LedgerError
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the writer takes at most; each with the reason for its default in ledger/README.md."""
+
+    queue_commands_max: int = 65_536
+    batch_commands_max: int = 8_192
+    memory_bytes_max: int = 1_536 * 1024 * 1024
+    decide_commands_between_yields: int = 256
+    renew_seconds: float = 1.0
+    recovery_seconds_max: float = 2.0
+
+
+class Job(msgspec.Struct):
+    """Requests that came together, and where their answers go."""
+
+    requests: Sequence[Request]
+    answers: "asyncio.Future[Sequence[Answer]]"
+
+
+class Work(msgspec.Struct):
+    """The jobs of one batch, with what was looked up for them and what was decided."""
+
+    jobs: list[Job]
+    hashes: list[bytes]
+    draft: Draft
+    answers: list[Answer]
+    stored: dict[bytes, Outcome] = {}
+    taken: set[bytes] = set()
+
+    @property
+    def requests(self) -> list[Request]:
+        """All requests, in order."""
+        return [request for job in self.jobs for request in job.requests]
+
+
+class Writer:
+    """The write side of one shard. `execute` is the only way in."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        limits: Limits | None = None,
+        shard: int = 1,
+        on_lead: Callable[[bool], None] = lambda leads: None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._shard = shard
+        self._on_lead = on_lead
+        self._queue: deque[Job] = deque()
+        self._queued = 0
+        self._wake = asyncio.Event()
+        self._leads = False
+        self._stopping = asyncio.Event()
+        self._flight: tuple[Work, asyncio.Task[None]] | None = None
+        self._deciding: Work | None = None
+        self._head = Head(0, 0, b"", 0, b"", 0)
+        self._background: set[asyncio.Task[None]] = set()
+        self.cache = StateCache(store, self._limits.memory_bytes_max)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this writer leads the shard: another one may, while this one stands by."""
+        return self._leads
+
+    @property
+    def queued(self) -> int:
+        """Commands waiting to be decided."""
+        return self._queued
+
+    async def execute(self, requests: Sequence[Request]) -> Sequence[Answer]:
+        """Decide and record requests in order; answers come after the commit, one for each request."""
+        if not requests:
+            return []
+        if not self._leads or self._stopping.is_set():
+            return [Unavailable("this writer does not lead the shard now; retry with the same command id")] * len(
+                requests
+            )
+        size = sum(len(request.commands) for request in requests)
+        if size > self._limits.batch_commands_max:
+            return [InvalidCommand("commands", f"more than {self._limits.batch_commands_max}")] * len(requests)
+        if self._queued + size > self._limits.queue_commands_max:
+            return [Overloaded(f"{self._queued} commands are waiting; retry later")] * len(requests)
+        job = Job(requests, asyncio.get_running_loop().create_future())
+        self._queue.append(job)
+        self._queued += size
+        self._wake.set()
+        return await job.answers
+
+    async def run(self) -> None:
+        """Lead whenever possible, until `stop`; then finish what was accepted."""
+        try:
+            while not self._stopping.is_set():
+                await self._lead()
+                try:
+                    await self._drain()
+                except (Fenced, Unavailable) as fault:
+                    self._recover(fault)
+        finally:
+            self._set_leads(False)
+            self._fail_queued(Unavailable("the writer stopped; retry with the same command id"))
+            await self._store.close()
+
+    def stop(self) -> None:
+        """Take nothing more; answer what was accepted, then end `run`."""
+        self._stopping.set()
+        self._wake.set()
+
+    # -- leading
+
+    async def _lead(self) -> None:
+        """Wait for the lead. Commands whose batch was interrupted wait with us, but not for ever."""
+        acquiring = asyncio.ensure_future(self._store.acquire())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            done, _ = await asyncio.wait(
+                {acquiring, stopping}, timeout=self._limits.recovery_seconds_max, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                self._set_leads(False)
+                self._fail_queued(Unavailable("outcome unknown; retry with the same command id"))
+                await asyncio.wait({acquiring, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if acquiring.done():
+                self._head = acquiring.result()
+                self._set_leads(True)
+        finally:
+            for task in (acquiring, stopping):
+                task.cancel()
+            await asyncio.gather(acquiring, stopping, return_exceptions=True)
+
+    def _set_leads(self, leads: bool) -> None:
+        if leads != self._leads:
+            self._leads = leads
+            self._on_lead(leads)
+
+    def _recover(self, fault: LedgerError) -> None:
+        """Forget all states; put back what was not answered, so that it is looked up and, if need be, decided again."""
+        interrupted = [work for work in (self._flight[0] if self._flight else None, self._deciding) if work]
+        jobs = [job for work in interrupted for job in work.jobs if not job.answers.done()]
+        self._flight = self._deciding = None
+        self.cache.clear()
+        if isinstance(fault, Fenced):
+            self._set_leads(False)
+        for job in reversed(jobs):
+            self._queue.appendleft(job)
+            self._queued += sum(len(request.commands) for request in job.requests)
+        if isinstance(fault, Fenced):
+            self._fail_queued(Unavailable("another writer took over; retry with the same command id"))
+
+    def _fail_queued(self, fault: LedgerError) -> None:
+        while self._queue:
+            job = self._queue.popleft()
+            if not job.answers.done():
+                job.answers.set_result([fault] * len(job.requests))
+        self._queued = 0
+
+    # -- batches
+
+    async def _drain(self) -> None:
+        """Decide and append batch after batch. Raises Fenced or Unavailable with the interrupted work still known."""
+        while not (self._stopping.is_set() and not self._queue):
+            if not self._queue:
+                await self._idle()
+                continue
+            work = self._take()
+            self._deciding = work
+            await self._look_up(work)
+            await self._decide(work)
+            await self._land()
+            self._launch(work)
+        await self._land()
+
+    async def _idle(self) -> None:
+        """Wait for commands, or for the batch in flight; say now and then that the writer lives."""
+        self._wake.clear()
+        if self._flight is None:
+            try:
+                async with asyncio.timeout(self._limits.renew_seconds):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._store.renew(self._head.epoch)
+            return
+        waking = asyncio.ensure_future(self._wake.wait())
+        await asyncio.wait({waking, self._flight[1]}, return_when=asyncio.FIRST_COMPLETED)
+        waking.cancel()
+        if self._flight[1].done():
+            await self._land()
+
+    async def _land(self) -> None:
+        """Wait for the batch in flight; raises what it failed with."""
+        if self._flight is not None:
+            await self._flight[1]
+            self._flight = None
+
+    def _take(self) -> Work:
+        jobs: list[Job] = []
+        size = 0
+        while self._queue:
+            commands = sum(len(request.commands) for request in self._queue[0].requests)
+            if jobs and size + commands > self._limits.batch_commands_max:
+                break
+            size += commands
+            jobs.append(self._queue.popleft())
+        self._queued -= size
+        draft = Draft(self._shard, self._head, self._clock.now(), self.cache.loaded)
+        return Work(jobs, [request_hash(request) for job in jobs for request in job.requests], draft, [])
+
+    async def _look_up(self, work: Work) -> None:
+        """Which command ids and business keys are known, with one query for the batch each."""
+        requests = work.requests
+        keys = [
+            business_key(request.programme, source)
+            for request in requests
+            for command in request.commands
+            if (source := source_of(request.channel, command)) is not None
+        ]
+        work.stored, work.taken = await asyncio.gather(
+            self._store.outcomes([request.id for request in requests if not request.validate_only]),
+            self._store.business_keys(keys),
+        )
+
+    async def _decide(self, work: Work) -> None:
+        """Decide all requests in order, loading cold streams for all that are left whenever one is missing."""
+        draft = work.draft
+        flying = self._flight[0].draft if self._flight else None
+        taken = (work.taken, flying.keys) if flying else (work.taken,)
+        answered = (work.stored, flying.outcomes, draft.outcomes) if flying else (work.stored, draft.outcomes)
+        requests = work.requests
+        for place, request in enumerate(requests):
+            if place % self._limits.decide_commands_between_yields == 0:
+                await asyncio.sleep(0)
+            known = next((outcomes[request.id] for outcomes in answered if request.id in outcomes), None)
+            if known is not None and not request.validate_only:
+                work.answers.append(repeat(known, work.hashes[place]))
+                continue
+            while True:
+                try:
+                    work.answers.append(draft.decide(request, work.hashes[place], taken))
+                    break
+                except NotLoaded as cold:
+                    await self._load(draft, requests[place:], cold.stream)
+
+    async def _load(self, draft: Draft, requests: Sequence[Request], needed: str) -> None:
+        """Load what these requests read, as far as that can be told by now; at least the stream that is needed."""
+        streams = {needed}
+        for request in requests:
+            states = draft.states(request)
+            for command in request.commands:
+                streams.update(streams_of(states, command))
+        await self.cache.load(streams)
+
+    def _launch(self, work: Work) -> None:
+        """Send a decided batch off; what comes next is decided on top of it."""
+        draft = work.draft
+        self.cache.weigh(draft.touched)
+        snapshots = self.cache.snapshots_due(draft.touched)
+        batch = draft.batch()
+        if batch is not None:
+            self._head = batch.head
+        self._flight = (work, asyncio.create_task(self._commit(work, batch, snapshots)))
+        self._deciding = None
+
+    async def _commit(self, work: Work, batch: Batch | None, snapshots: Sequence[Snapshot]) -> None:
+        """Append a decided batch; answer only after the commit: a crash before it loses work nobody was told about."""
+        if batch is not None:
+            await self._store.append(batch, work.draft.previous)
+        answers = iter(work.answers)
+        for job in work.jobs:
+            own = [next(answers) for _ in job.requests]
+            if not job.answers.done():
+                job.answers.set_result(own)
+        if snapshots:
+            task = asyncio.create_task(self._store.save_snapshots(snapshots))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+        deciding = self._deciding.draft.touched if self._deciding else ()
+        self.cache.evict((work.draft.touched, deciding))

@@ -1,0 +1,164 @@
+"""What can be asked of the views: the answers' shapes, and the port that an adapter implements.
+
+Every question takes `min_position`: the answer waits until the views have folded that position, so that a caller reads
+its own writes. `at` defaults to the programme's clock. Pages are keyed by an opaque `page_token`; "" asks for the first
+page, and a "" in the answer says that there is no next one.
+"""
+
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from ledger.calendar import Instant
+from ledger.quantities import Balance
+
+Row = TypeVar("Row")
+
+
+class View(msgspec.Struct, frozen=True, gc=False):
+    """The base of all answers."""
+
+
+class BalanceAnswer(View, frozen=True):
+    """A member's balances, one a unit, as of `at`; `position` is how far the view has come."""
+
+    balances: tuple[Balance, ...]
+    at: Instant
+    position: int
+
+
+class LotRow(View, frozen=True):
+    """One lot with points left, open or held."""
+
+    lot: str
+    unit: str
+    points: int
+    """Points still open or pending, without those held."""
+    held: int
+    granted: int
+    earned_at: Instant
+    available_at: Instant
+    expires_at: Instant
+    issued: str
+    funding: str
+    source_type: str
+    source_id: str
+    root: str
+    unit_cost: str | None
+
+
+class EntryRow(View, frozen=True):
+    """One line of a member's statement: an event that touched the member's points, with its source."""
+
+    position: int
+    kind: str
+    """The event's topic, such as `points.earned.v1`."""
+    unit: str
+    points: int
+    """Signed: what the event did to the member's balance; holds and releases are 0 and show in `held`."""
+    held: int
+    """Signed: what the event did to the member's held points."""
+    balance: int
+    """The balance after this event."""
+    occurred_at: Instant
+    recorded_at: Instant
+    business_date: str
+    channel: str
+    source_type: str
+    source_id: str
+    rule: str
+    lots: tuple[tuple[str, int], ...]
+    """The lots touched, each with its points."""
+
+
+class RedemptionRow(View, frozen=True):
+    """A redemption and its state: PLACED, FULFILLED, CANCELLED or TIMED_OUT."""
+
+    redemption: str
+    member: str
+    reward: str
+    quantity: int
+    state: str
+    kind: str
+    points: int
+    unit: str
+    cash: int
+    sku: str
+    location: str
+    outbound: str
+    placed_at: Instant
+    expires_at: Instant
+    closed_at: Instant | None
+    order: str
+
+
+class StockRow(View, frozen=True):
+    """A stock item: received = on hand + shipped, on hand = available + locked."""
+
+    sku: str
+    location: str
+    on_hand: int
+    locked: int
+    available: int
+    shipped: int
+    received: int
+    value: int
+    """What the units on hand cost, in minor units of money."""
+
+
+class Page(msgspec.Struct, Generic[Row], frozen=True):
+    """Rows, the token of the next page ("" when there is none), and how far the view has come."""
+
+    rows: tuple[Row, ...]
+    next_page_token: str
+    position: int
+
+
+class Queries(Protocol):
+    """The questions. What is unknown raises `NotFound`, a view that lags past the deadline `TooFarBehind`."""
+
+    async def balance(
+        self, programme: str, member: str, *, at: Instant | None = None, min_position: int = 0
+    ) -> BalanceAnswer:
+        """A member's balances in every unit of the programme."""
+
+    async def lots(
+        self,
+        programme: str,
+        member: str,
+        *,
+        at: Instant | None = None,
+        min_position: int = 0,
+        page_size: int = 100,
+        page_token: str = "",
+    ) -> Page[LotRow]:
+        """A member's lots that have not expired at `at`, in the order in which they are spent."""
+
+    async def entries(
+        self, programme: str, member: str, *, min_position: int = 0, page_size: int = 100, page_token: str = ""
+    ) -> Page[EntryRow]:
+        """A member's statement, newest first."""
+
+    async def redemption(self, programme: str, redemption: str, *, min_position: int = 0) -> RedemptionRow:
+        """One redemption."""
+
+    async def stock_item(self, programme: str, sku: str, location: str, *, min_position: int = 0) -> StockRow:
+        """One SKU at one location."""
+
+    async def inventory(
+        self, programme: str, *, sku: str = "", min_position: int = 0, page_size: int = 100, page_token: str = ""
+    ) -> Page[StockRow]:
+        """All stock items of a programme, or those of one SKU, by SKU and location."""
+
+
+class NotFound(Exception):
+    """Raised when the thing asked for is not in the view."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind} {name!r} not found")
+        self.kind = kind
+        self.name = name
+
+
+class TooFarBehind(Exception):
+    """Raised when a view did not reach `min_position` in time."""
