@@ -49,7 +49,7 @@ class StoredStream(msgspec.Struct, frozen=True):
     snapshot: bytes | None
     version: int
     """The version that the snapshot is of; 0 without one."""
-    events: Sequence[tuple[int, str, Instant, bytes]]
+    events: list[tuple[int, str, Instant, bytes]]
     """Version, topic, occurred_at and stored JSON of each event after the snapshot."""
 
 

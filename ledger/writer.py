@@ -38,6 +38,8 @@ class Job(msgspec.Struct):
 
     requests: Sequence[Request]
     answers: "asyncio.Future[Sequence[Answer]]"
+    interrupted: bool = False
+    """Whether a batch with this job failed before; it is tried again once."""
 
 
 class Work(msgspec.Struct):
@@ -161,15 +163,17 @@ class Writer:
     def _recover(self, fault: LedgerError) -> None:
         """Forget all states; put back what was not answered, so that it is looked up and, if need be, decided again."""
         interrupted = [work for work in (self._flight[0] if self._flight else None, self._deciding) if work]
-        jobs = [job for work in interrupted for job in work.jobs if not job.answers.done()]
         self._flight = self._deciding = None
         self.cache.clear()
+        for job in reversed([job for work in interrupted for job in work.jobs if not job.answers.done()]):
+            if job.interrupted:
+                job.answers.set_result([Unavailable(f"not stored: {fault}")] * len(job.requests))
+            else:
+                job.interrupted = True
+                self._queue.appendleft(job)
+                self._queued += sum(len(request.commands) for request in job.requests)
         if isinstance(fault, Fenced):
             self._set_leads(False)
-        for job in reversed(jobs):
-            self._queue.appendleft(job)
-            self._queued += sum(len(request.commands) for request in job.requests)
-        if isinstance(fault, Fenced):
             self._fail_queued(Unavailable("another writer took over; retry with the same command id"))
 
     def _fail_queued(self, fault: LedgerError) -> None:

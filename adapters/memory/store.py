@@ -33,9 +33,7 @@ class MemoryStore:
     async def acquire(self) -> Head:
         head = self.memory.head
         self._epoch = head.epoch + 1
-        self.memory.head = Head(
-            self._epoch, head.position, head.hash, head.batch, head.batch_hash, head.recorded_at
-        )
+        self.memory.head = Head(self._epoch, head.position, head.hash, head.batch, head.batch_hash, head.recorded_at)
         return self.memory.head
 
     async def renew(self, epoch: int) -> None:

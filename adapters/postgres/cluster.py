@@ -192,7 +192,8 @@ def _create_roles_and_database(pgdata: Path, passwords: dict[str, str], user: Sy
     # The owner of a database owns its schema `public` too, through pg_database_owner.
     statements.append(f"CREATE DATABASE {DATABASE} OWNER {OWNER};")
     command: list[str | Path] = [find_binaries(user) / "postgres", "--single", "-D", pgdata, "-c", "exit_on_error=on"]
-    command += ["-c", f"fsync={'on' if sync else 'off'}", "postgres"]
+    # A statement that fails is not repeated in the error: it has a password in it.
+    command += ["-c", f"fsync={'on' if sync else 'off'}", "-c", "log_min_error_statement=panic", "postgres"]
     _execute(command, user, pgdata.parent, stdin="\n".join(statements) + "\n")
 
 

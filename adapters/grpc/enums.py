@@ -1,0 +1,34 @@
+"""The enums of the contract and the ledger's words for them, one table each way."""
+
+from enum import StrEnum
+from typing import TypeVar
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from ledger.events import ClockKind, EarningBase, Funding, RewardKind, RewardStatus, TenderType
+from ledger.quantities import Rounding
+from ledger.refusals import Reason
+from loyalty.v1 import answers_pb2, queries_pb2, types_pb2
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def _words(enum: EnumTypeWrapper, prefix: str, words: type[_Word]) -> dict[int, _Word]:
+    return {enum.Value(f"{prefix}_{word.name}"): word for word in words}
+
+
+FUNDING = {0: Funding.PROMO, **_words(types_pb2.Funding, "FUNDING", Funding)}
+TENDER_TYPE = _words(types_pb2.TenderType, "TENDER_TYPE", TenderType)
+REWARD_KIND = _words(types_pb2.RewardKind, "REWARD_KIND", RewardKind)
+REWARD_STATUS = {0: RewardStatus.ACTIVE, **_words(types_pb2.RewardStatus, "REWARD_STATUS", RewardStatus)}
+CLOCK_KIND = _words(types_pb2.ClockKind, "CLOCK_KIND", ClockKind)
+EARNING_BASE = {0: EarningBase.GROSS, **_words(types_pb2.EarningBase, "EARNING_BASE", EarningBase)}
+ROUNDING = _words(types_pb2.Rounding, "ROUNDING", Rounding)
+REFUSAL_REASON = _words(answers_pb2.RefusalReason, "REFUSAL_REASON", Reason)
+
+REASON_VALUE = {reason: value for value, reason in REFUSAL_REASON.items()}
+FUNDING_VALUE = {funding.value: value for value, funding in FUNDING.items() if value}
+REWARD_KIND_VALUE = {kind.value: value for value, kind in REWARD_KIND.items()}
+REDEMPTION_STATE_VALUE = {
+    name.removeprefix("REDEMPTION_STATE_"): value for name, value in queries_pb2.RedemptionState.items()
+}

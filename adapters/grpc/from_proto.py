@@ -1,0 +1,263 @@
+"""Requests of the contract to the ledger's commands.
+
+Written for speed, since every command passes here: fields are read once, messages are bound to locals, structs are
+made by position. A decoder per command takes the request without its header; the header is the same for all.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from adapters.grpc.enums import FUNDING, REWARD_KIND, REWARD_STATUS
+from adapters.grpc.fields import (
+    CORRELATION_LENGTH_MAX,
+    amount,
+    at_most,
+    choice,
+    command_id,
+    fraction,
+    ident,
+    instant,
+    label,
+    number,
+    optional_ident,
+    optional_instant,
+    optional_label,
+    required_instant,
+    trace,
+)
+from adapters.grpc.values_from_proto import lines, price, settings, tenders
+from ledger import commands as c
+from ledger.commands import Command, Request
+from ledger.errors import InvalidCommand
+from ledger.events import Source
+from loyalty.v1 import commands_pb2 as pb
+from loyalty.v1 import types_pb2
+
+COMMANDS_MAX = 8_192
+"""The commands of one batch, those in groups counted; 8,192 of them with a hundred bytes each are far below 16 MiB."""
+SUBSTITUTES_MAX = 16
+
+
+def _open_programme(body: pb.OpenProgrammeRequest) -> Command:
+    return c.OpenProgramme(settings(body.settings, "settings"))
+
+
+def _advance_clock(body: pb.AdvanceClockRequest) -> Command:
+    return c.AdvanceClock(required_instant(body, "now"))
+
+
+def _enrol_member(body: pb.EnrolMemberRequest) -> Command:
+    return c.EnrolMember(ident(body.member, "member"))
+
+
+def _earn(body: pb.EarnRequest) -> Command:
+    source, rule, campaign = body.source, body.rule, body.campaign
+    partner, unit_cost = body.partner, body.unit_cost
+    return c.Earn(
+        ident(body.member, "member"),
+        amount(body.points, "points"),
+        Source(
+            ident(source.type, "source.type"),
+            ident(source.id, "source.id"),
+            ident(source.purpose or "EARN", "source.purpose"),
+        ),
+        choice(FUNDING, body.funding, "funding"),
+        instant(body.available_at, "available_at") if body.HasField("available_at") else None,
+        instant(body.expires_at, "expires_at") if body.HasField("expires_at") else None,
+        ident(rule, "rule") if rule else "",
+        ident(campaign, "campaign") if campaign else "",
+        ident(partner, "partner") if partner else "",
+        fraction(unit_cost, "unit_cost") if unit_cost else None,
+    )
+
+
+def _record_purchase(body: pb.RecordPurchaseRequest) -> Command:
+    return c.RecordPurchase(
+        ident(body.member, "member"),
+        ident(body.order, "order"),
+        lines(body.lines),
+        optional_ident(body.store, "store"),
+        tenders(body.tenders),
+    )
+
+
+def _define_reward(body: pb.DefineRewardRequest) -> Command:
+    substitutes = at_most(body.substitutes, SUBSTITUTES_MAX, "substitutes")
+    return c.DefineReward(
+        ident(body.reward, "reward"),
+        choice(REWARD_KIND, body.kind, "kind"),
+        price(body.price, "price"),
+        choice(REWARD_STATUS, body.status, "status"),
+        optional_instant(body, "valid_from"),
+        optional_ident(body.sku, "sku"),
+        optional_ident(body.location, "location"),
+        number(body.list_price, "list_price"),
+        optional_label(body.tax_code, "tax_code"),
+        tuple(ident(substitute, f"substitutes[{place}]") for place, substitute in enumerate(substitutes)),
+    )
+
+
+def _redeem(body: pb.RedeemRequest) -> Command:
+    return c.Redeem(
+        ident(body.redemption, "redemption"),
+        ident(body.member, "member"),
+        ident(body.reward, "reward"),
+        number(body.quantity, "quantity") if body.HasField("quantity") else 1,
+        optional_ident(body.location, "location"),
+        price(body.expected_price, "expected_price") if body.HasField("expected_price") else None,
+        tenders(body.tenders),
+        optional_ident(body.order, "order"),
+        optional_ident(body.campaign, "campaign"),
+    )
+
+
+def _fulfil(body: pb.FulfilRequest) -> Command:
+    return c.Fulfil(ident(body.redemption, "redemption"))
+
+
+def _cancel(body: pb.CancelRequest) -> Command:
+    return c.Cancel(ident(body.redemption, "redemption"))
+
+
+def _hold(body: pb.HoldRequest) -> Command:
+    return c.Hold(
+        ident(body.hold, "hold"),
+        ident(body.member, "member"),
+        amount(body.points, "points"),
+        optional_instant(body, "expires_at"),
+    )
+
+
+def _release_hold(body: pb.ReleaseHoldRequest) -> Command:
+    return c.ReleaseHold(ident(body.hold, "hold"), ident(body.member, "member"))
+
+
+def _transfer(body: pb.TransferRequest) -> Command:
+    return c.Transfer(
+        ident(body.sender, "sender"), ident(body.receiver, "receiver"), amount(body.points, "points")
+    )
+
+
+def _expire_due(body: pb.ExpireDueRequest) -> Command:
+    cut_off = required_instant(body, "cut_off")
+    if body.member and (body.sku or body.location):
+        raise InvalidCommand("member", "either a member or a stock item is expired, not both")
+    if body.sku or body.location:
+        return c.ExpireDue(cut_off, "", ident(body.sku, "sku"), ident(body.location, "location"))
+    return c.ExpireDue(cut_off, ident(body.member, "member"))
+
+
+def _receive_stock(body: pb.ReceiveStockRequest) -> Command:
+    return c.ReceiveStock(
+        ident(body.sku, "sku"),
+        ident(body.location, "location"),
+        number(body.quantity, "quantity"),
+        number(body.unit_cost, "unit_cost"),
+    )
+
+
+def _lock_stock(body: pb.LockStockRequest) -> Command:
+    return c.LockStock(
+        ident(body.lock, "lock"),
+        ident(body.sku, "sku"),
+        ident(body.location, "location"),
+        number(body.quantity, "quantity"),
+        optional_instant(body, "expires_at"),
+    )
+
+
+def _release_stock(body: pb.ReleaseStockRequest) -> Command:
+    return c.ReleaseStock(ident(body.lock, "lock"), ident(body.sku, "sku"), ident(body.location, "location"))
+
+
+def _ship_stock(body: pb.ShipStockRequest) -> Command:
+    return c.ShipStock(ident(body.lock, "lock"), ident(body.sku, "sku"), ident(body.location, "location"))
+
+
+DECODERS: dict[str, Callable[[Any], Command]] = {
+    "open_programme": _open_programme,
+    "advance_clock": _advance_clock,
+    "enrol_member": _enrol_member,
+    "earn": _earn,
+    "record_purchase": _record_purchase,
+    "define_reward": _define_reward,
+    "redeem": _redeem,
+    "fulfil": _fulfil,
+    "cancel": _cancel,
+    "hold": _hold,
+    "release_hold": _release_hold,
+    "transfer": _transfer,
+    "expire_due": _expire_due,
+    "receive_stock": _receive_stock,
+    "lock_stock": _lock_stock,
+    "release_stock": _release_stock,
+    "ship_stock": _ship_stock,
+}
+"""The decoder of each request, by its name within `Command`."""
+
+
+def decode_request(header: types_pb2.Header, commands: tuple[Command, ...]) -> Request:
+    """Commands with the header that goes for all of them. Raises InvalidCommand."""
+    occurred_at, correlation_id, traceparent = header.occurred_at, header.correlation_id, header.traceparent
+    identity = command_id(header.command_id, "header.command_id")
+    at = instant(occurred_at, "header.occurred_at")
+    if at == 0 and not header.HasField("occurred_at"):
+        raise InvalidCommand("header.occurred_at", "is missing")
+    return Request(
+        identity,
+        ident(header.programme, "header.programme"),
+        at,
+        commands,
+        label(header.actor, "header.actor"),
+        ident(header.channel, "header.channel"),
+        optional_label(correlation_id, "header.correlation_id", CORRELATION_LENGTH_MAX) if correlation_id else "",
+        trace(traceparent) if traceparent else b"",
+        header.validate_only,
+    )
+
+
+def decode_command(command: pb.Command) -> Request:
+    """One command of a batch. Raises InvalidCommand, its field being a path within the command's own request."""
+    kind = command.WhichOneof("command")
+    if kind == "group":
+        return _group(command.group)
+    if kind is None:
+        raise InvalidCommand("command", "is missing")
+    body = getattr(command, kind)
+    return decode_request(body.header, (DECODERS[kind](body),))
+
+
+def _group(group: pb.Group) -> Request:
+    members: list[Command] = []
+    for place, member in enumerate(at_most(group.commands, COMMANDS_MAX, "commands")):
+        kind = member.WhichOneof("command")
+        path = f"commands[{place}]"
+        if kind is None or kind == "group":
+            raise InvalidCommand(path, "is a group within a group" if kind else "is missing")
+        body = getattr(member, kind)
+        if body.HasField("header"):
+            raise InvalidCommand(f"{path}.{kind}.header", "goes at the group, not at its members")
+        try:
+            members.append(DECODERS[kind](body))
+        except InvalidCommand as error:
+            raise InvalidCommand(f"{path}.{kind}.{error.field}", error.problem) from None
+    if not members:
+        raise InvalidCommand("commands", "is missing")
+    return decode_request(group.header, tuple(members))
+
+
+def decode_batch(commands: Sequence[pb.Command]) -> list[Request | InvalidCommand]:
+    """The commands of a batch in order, each decoded or with what is wrong with it. Raises InvalidCommand if too many."""
+    decoded: list[Request | InvalidCommand] = []
+    room = COMMANDS_MAX - len(at_most(commands, COMMANDS_MAX, "commands"))
+    for command in commands:
+        try:
+            request = decode_command(command)
+        except InvalidCommand as error:
+            decoded.append(error)
+            continue
+        decoded.append(request)
+        room -= len(request.commands) - 1
+        if room < 0:
+            raise InvalidCommand("commands", f"has more than {COMMANDS_MAX} commands, those in groups counted")
+    return decoded
