@@ -3,20 +3,20 @@
 Deciding changes the states in memory at once; if the batch then fails to commit, the writer forgets all states.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
-from typing import Any
 
 from ledger import commands as c
 from ledger.calendar import Instant
+from ledger.decisions.checks import Events
 from ledger.decisions.dispatch import decide, source_of
 from ledger.errors import CommandIdReused, InvalidCommand, LedgerError
-from ledger.events import TOPICS, Fact, PointsEarned, ProgrammeOpened, Source, encode_event
+from ledger.events import TOPICS, PointsEarned, ProgrammeOpened, encode_event
 from ledger.policy import Policy
 from ledger.ports import Batch, Head
 from ledger.quantities import Balance
 from ledger.receipts import Outcome, Receipt, encode_answer
-from ledger.records import Frame, batch_hash, chain, outcome_image
+from ledger.records import batch_hash, chain, image, outcome_image
 from ledger.refusals import Reason, Refusal, refuse
 from ledger.states.lookup import NotLoaded, State, States
 from ledger.states.member import Member
@@ -24,10 +24,18 @@ from ledger.states.member import Member
 _HASH_LENGTH = b"\x00\x00\x00\x20"
 
 
-def business_key(programme: str, source: Source) -> bytes:
-    """What makes a grant unique in its programme: 16 bytes of SHA-256 over (programme, source, source id, purpose)."""
-    text = "\0".join((programme, source.type, source.id, source.purpose))
-    return sha256(text.encode()).digest()[:16]
+def key_of(request: c.Request, command: c.Command) -> bytes:
+    """What makes a grant unique: 16 bytes of SHA-256 over (programme, source, source id, purpose), or none."""
+    source = source_of(request.channel, command)
+    if source is None:
+        return b""
+    return sha256(f"{request.programme}\0{source.type}\0{source.id}\0{source.purpose}".encode()).digest()[:16]
+
+
+def _already_used(request: c.Request, command: c.Command) -> Refusal:
+    source = source_of(request.channel, command)
+    assert source is not None
+    return refuse(Reason.SOURCE_ALREADY_USED, type=source.type, id=source.id, purpose=source.purpose)
 
 
 class Draft:
@@ -57,115 +65,120 @@ class Draft:
             states = self._states[key] = States(self._loaded, request.programme, request.channel)
         return states
 
-    def decide(self, request: c.Request, request_hash: bytes, taken: Iterable[set[bytes]]) -> Outcome | LedgerError:
-        """Decide one request; `taken` are the business keys used before. Raises NotLoaded, with nothing changed."""
+    def decide(
+        self, request: c.Request, request_hash: bytes, key: bytes, taken: Sequence[Collection[bytes]]
+    ) -> Outcome | LedgerError:
+        """Decide one request; `key` is its business key, `taken` are the keys used before.
+
+        Raises NotLoaded, with nothing changed.
+        """
         try:
             if len(request.commands) == 1 and not request.validate_only:
-                answer = self._single(request, request.commands[0], taken)
+                answer = self._single(request, request.commands[0], key, taken)
             else:
                 answer = self._group(request, taken)
         except InvalidCommand as fault:
             return fault
         outcome = Outcome(request.id, request_hash, answer)
         if not request.validate_only:
-            ordinal = len(self._outcome_rows)
+            rows = self._outcome_rows
             number = self.previous.batch + 1
-            self._outcome_rows.append(outcome_image(request.id, request_hash, number, ordinal, encode_answer(answer)))
+            rows.append(outcome_image(request.id, request_hash, number, len(rows), encode_answer(answer)))
             self.outcomes[request.id] = outcome
         return outcome
 
-    def _single(self, request: c.Request, command: c.Command, taken: Iterable[set[bytes]]) -> Receipt | Refusal:
+    def _single(
+        self, request: c.Request, command: c.Command, key: bytes, taken: Sequence[Collection[bytes]]
+    ) -> Receipt | Refusal:
         states = self.states(request)
         decision = decide(states, command, request.occurred_at, self.recorded_at)
         if isinstance(decision, Refusal):
             return decision
-        key = b""
-        source = source_of(request.channel, command)
-        if source is not None:
-            key = business_key(request.programme, source)
-            if key in self.keys or any(key in keys for keys in taken):
-                return refuse(Reason.SOURCE_ALREADY_USED, type=source.type, id=source.id, purpose=source.purpose)
-        return self._record(request, states, [(stream, event, key) for stream, event in decision])
+        if key and self._is_taken(key, taken):
+            return _already_used(request, command)
+        return self._record(request, states, decision, (key,) * len(decision))
 
-    def _group(self, request: c.Request, taken: Iterable[set[bytes]]) -> Receipt | Refusal:
+    def _is_taken(self, key: bytes, taken: Sequence[Collection[bytes]]) -> bool:
+        return key in self.keys or any(key in keys for keys in taken)
+
+    def _group(self, request: c.Request, taken: Sequence[Collection[bytes]]) -> Receipt | Refusal:
         """Several commands, whole or not at all: decided one on top of the other, then undone if one is refused."""
         states = self.states(request)
         originals: dict[str, State] = {}
-        keys: set[bytes] = set()
-        events: list[tuple[str, Fact, bytes]] = []
+        keys: list[bytes] = []
+        events: Events = []
         answer: Refusal | None = None
         try:
             for place, command in enumerate(request.commands):
                 decision = decide(states, command, request.occurred_at, self.recorded_at)
-                key = b""
-                source = source_of(request.channel, command)
-                if source is not None and not isinstance(decision, Refusal):
-                    key = business_key(request.programme, source)
-                    if key in keys or key in self.keys or any(key in others for others in taken):
-                        decision = refuse(Reason.SOURCE_ALREADY_USED, type=source.type, id=source.id)
-                    keys.add(key)
+                key = key_of(request, command)
+                if key and not isinstance(decision, Refusal) and (key in keys or self._is_taken(key, taken)):
+                    decision = _already_used(request, command)
                 if isinstance(decision, Refusal):
                     answer = refuse(decision.reason, **decision.facts, command=place)
                     break
-                self._check_loaded(decision)
+                self._states_of(decision)
                 for stream, event in decision:
                     if stream not in originals:
                         originals[stream] = self._loaded[stream]
                         self._loaded[stream] = self._loaded[stream].clone()
                     self._loaded[stream].evolve(event, request.occurred_at)
-                    events.append((stream, event, key))
+                    events.append((stream, event))
+                    keys.append(key)
             if answer is None and request.validate_only:
-                return Receipt(self._position, self._balances(states, dict.fromkeys(originals)))
+                return Receipt(self._position, self._balances(states, [self._loaded[stream] for stream in originals]))
         finally:
             self._loaded.update(originals)
-        return self._record(request, states, events) if answer is None else answer
+        return self._record(request, states, events, keys) if answer is None else answer
 
-    def _record(self, request: c.Request, states: States, events: list[tuple[str, Fact, bytes]]) -> Receipt:
+    def _record(self, request: c.Request, states: States, events: Events, keys: Sequence[bytes]) -> Receipt:
         """Write down the events of an accepted request, and change the states by them."""
-        self._check_loaded(events)
         at = request.occurred_at
-        frame = Frame(
-            request.programme,
-            request.id,
-            request.actor,
-            request.channel,
-            request.correlation_id,
-            request.trace,
-            at,
-            self.recorded_at,
-            self._policy(states, events).calendar.business_date(at),
-        )
-        touched: dict[str, Any] = {}
-        for stream, event, key in events:
-            state = self._loaded[stream]
+        targets = self._states_of(events)
+        business_date = self._policy(states, events).calendar.business_date(at)
+        touched = self.touched
+        rows = self._rows
+        for (stream, event), state, key in zip(events, targets, keys, strict=True):
             self._position += 1
-            granted = key if key and type(event) is PointsEarned else b""
-            image = frame.image(
-                self._shard,
-                self._position,
-                stream,
-                state.version + 1,
-                TOPICS[type(event)],
-                granted,
-                encode_event(event),
-            )
-            self._hash = chain(self._hash, image)
-            self._rows += (image, _HASH_LENGTH, self._hash)
-            state.evolve(event, at)
-            touched[stream] = state
+            kind = type(event)
+            granted = key if kind is PointsEarned else b""
             if granted:
                 self.keys.add(granted)
-        self.touched.update(touched)
-        return Receipt(self._position, self._balances(states, touched))
+            row = image(
+                self._shard,
+                self._position,
+                request.programme,
+                stream,
+                state.version + 1,
+                TOPICS[kind],
+                request.id,
+                request.actor,
+                request.channel,
+                request.correlation_id,
+                request.trace,
+                granted,
+                at,
+                self.recorded_at,
+                business_date,
+                encode_event(event),
+            )
+            self._hash = chain(self._hash, row)
+            rows.append(row)
+            rows.append(_HASH_LENGTH)
+            rows.append(self._hash)
+            state.evolve(event, at)
+            touched[stream] = state
+        return Receipt(self._position, self._balances(states, targets))
 
-    def _check_loaded(self, events: Iterable[tuple[Any, ...]]) -> None:
-        """Raises NotLoaded before anything is changed."""
-        for stream, *_ in events:
-            if stream not in self._loaded:
-                raise NotLoaded(stream)
+    def _states_of(self, events: Events) -> list[State]:
+        """The states that events change. Raises NotLoaded before anything is changed."""
+        try:
+            return [self._loaded[stream] for stream, _ in events]
+        except KeyError as cold:
+            raise NotLoaded(cold.args[0]) from None
 
     @staticmethod
-    def _policy(states: States, events: list[tuple[str, Fact, bytes]]) -> Policy:
+    def _policy(states: States, events: Events) -> Policy:
         policy = states.programme().policy
         if policy is not None:
             return policy
@@ -173,14 +186,14 @@ class Draft:
         assert isinstance(opened, ProgrammeOpened)
         return Policy(opened.settings, 1)
 
-    def _balances(self, states: States, streams: Iterable[str]) -> tuple[Balance, ...]:
-        """What is left to each member whose stream was touched, at the programme's present."""
-        now = states.programme().now(self.recorded_at)
+    def _balances(self, states: States, changed: Iterable[State]) -> tuple[Balance, ...]:
+        """What is left to each member whose state was changed, at the programme's present."""
         balances: tuple[Balance, ...] = ()
-        for stream in streams:
-            state = self._loaded[stream]
-            if type(state) is Member:
-                balances += state.balances(now)
+        seen: Member | None = None
+        for state in changed:
+            if type(state) is Member and state is not seen:
+                balances += state.balances(states.programme().now(self.recorded_at))
+                seen = state
         return balances
 
     def batch(self) -> Batch | None:

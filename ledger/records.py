@@ -68,97 +68,73 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     hash: bytes = b""
 
 
-_prefixed_cache: dict[str, bytes] = {}
+class _Prefixed(dict[str, bytes]):
+    """Short, often repeated texts as UTF-8 with their length in front, encoded once."""
 
-
-def prefixed(text: str) -> bytes:
-    """The UTF-8 bytes of a short, often repeated text with their length in front."""
-    known = _prefixed_cache.get(text)
-    if known is None:
+    def __missing__(self, text: str) -> bytes:
+        if len(self) >= 50_000:
+            self.clear()
         data = text.encode()
-        known = _LENGTH.pack(len(data)) + data
-        if len(_prefixed_cache) >= 50_000:
-            _prefixed_cache.clear()
-        _prefixed_cache[text] = known
-    return known
+        prefixed = self[text] = _LENGTH.pack(len(data)) + data
+        return prefixed
 
 
-def pg_date(day: date) -> int:
+_prefixed = _Prefixed()
+
+
+def _pg_date(day: date) -> int:
     """Days since 2000-01-01, as PostgreSQL counts them."""
     return day.toordinal() - _Y2K_DAY
 
 
-class Frame:
-    """What the records of one request have in common, encoded once: the envelope around its events."""
-
-    __slots__ = ("_after_topic", "_programme", "_times")
-
-    def __init__(
-        self,
-        programme: str,
-        command_id: bytes,
-        actor: str,
-        channel: str,
-        correlation_id: str,
-        trace: bytes,
-        occurred_at: Instant,
-        recorded_at: Instant,
-        business_date: date,
-    ) -> None:
-        self._programme = prefixed(programme)
-        correlation = correlation_id.encode()
-        self._after_topic = b"".join(
-            (
-                _UUID_LENGTH,
-                command_id,
-                prefixed(actor),
-                prefixed(channel),
-                _LENGTH.pack(len(correlation)),
-                correlation,
-                _LENGTH.pack(len(trace)),
-                trace,
-            )
+def image(
+    shard: int,
+    position: int,
+    programme: str,
+    stream: str,
+    version: int,
+    topic: str,
+    command_id: bytes,
+    actor: str,
+    channel: str,
+    correlation_id: str,
+    trace: bytes,
+    business_key: bytes,
+    occurred_at: Instant,
+    recorded_at: Instant,
+    business_date: date,
+    event: bytes,
+) -> bytes:
+    """The image of one record; the parameters are its columns, in order."""
+    name = stream.encode()
+    correlation = correlation_id.encode()
+    return b"".join(
+        (
+            _HEAD.pack(len(COLUMNS) + 1, 2, shard, 8, position),
+            _prefixed[programme],
+            _LENGTH.pack(len(name)),
+            name,
+            _VERSION.pack(4, version),
+            _prefixed[topic],
+            _UUID_LENGTH,
+            command_id,
+            _prefixed[actor],
+            _prefixed[channel],
+            _LENGTH.pack(len(correlation)),
+            correlation,
+            _LENGTH.pack(len(trace)),
+            trace,
+            _UUID_LENGTH + business_key if business_key else _NULL,
+            _TIMES.pack(8, occurred_at - Y2K_OFFSET, 8, recorded_at - Y2K_OFFSET, 4, _pg_date(business_date)),
+            _LENGTH.pack(len(event)),
+            event,
         )
-        self._times = _TIMES.pack(8, occurred_at - Y2K_OFFSET, 8, recorded_at - Y2K_OFFSET, 4, pg_date(business_date))
-
-    def image(
-        self, shard: int, position: int, stream: str, version: int, topic: str, business_key: bytes, event: bytes
-    ) -> bytes:
-        """The image of one record."""
-        name = stream.encode()
-        return b"".join(
-            (
-                _HEAD.pack(len(COLUMNS) + 1, 2, shard, 8, position),
-                self._programme,
-                _LENGTH.pack(len(name)),
-                name,
-                _VERSION.pack(4, version),
-                prefixed(topic),
-                self._after_topic,
-                _UUID_LENGTH + business_key if business_key else _NULL,
-                self._times,
-                _LENGTH.pack(len(event)),
-                event,
-            )
-        )
+    )
 
 
 def image_of(shard: int, record: Record) -> bytes:
     """The image of a record that was read back, for checking its hash."""
-    frame = Frame(
-        record.programme,
-        record.command_id,
-        record.actor,
-        record.channel,
-        record.correlation_id,
-        record.trace,
-        record.occurred_at,
-        record.recorded_at,
-        record.business_date,
-    )
-    return frame.image(
-        shard, record.position, record.stream, record.version, record.topic, record.business_key, record.event
-    )
+    return image(shard, *(getattr(record, column) for column in COLUMNS[1:]))
 
 
 def chain(previous: bytes, image: bytes) -> bytes:

@@ -12,8 +12,8 @@ import msgspec
 
 from ledger.cache import StateCache
 from ledger.commands import Request, request_hash
-from ledger.decisions.dispatch import source_of, streams_of
-from ledger.draft import Draft, business_key, repeat
+from ledger.decisions.dispatch import streams_of
+from ledger.draft import Draft, key_of, repeat
 from ledger.errors import Fenced, InvalidCommand, LedgerError, Overloaded, Unavailable
 from ledger.ports import Batch, Clock, Head, Snapshot, Store
 from ledger.receipts import Outcome
@@ -46,16 +46,14 @@ class Work(msgspec.Struct):
     """The jobs of one batch, with what was looked up for them and what was decided."""
 
     jobs: list[Job]
+    requests: list[Request]
     hashes: list[bytes]
+    keys: list[bytes]
+    """The business key of each request that is a single command."""
     draft: Draft
-    answers: list[Answer]
+    answers: list[Answer] = []
     stored: dict[bytes, Outcome] = {}
     taken: set[bytes] = set()
-
-    @property
-    def requests(self) -> list[Request]:
-        """All requests, in order."""
-        return [request for job in self.jobs for request in job.requests]
 
 
 class Writer:
@@ -231,43 +229,44 @@ class Writer:
             size += commands
             jobs.append(self._queue.popleft())
         self._queued -= size
-        draft = Draft(self._shard, self._head, self._clock.now(), self.cache.loaded)
-        return Work(jobs, [request_hash(request) for job in jobs for request in job.requests], draft, [])
+        requests = [request for job in jobs for request in job.requests]
+        return Work(
+            jobs,
+            requests,
+            [request_hash(request) for request in requests],
+            [key_of(request, request.commands[0]) for request in requests],
+            Draft(self._shard, self._head, self._clock.now(), self.cache.loaded),
+        )
 
     async def _look_up(self, work: Work) -> None:
         """Which command ids and business keys are known, with one query for the batch each."""
-        requests = work.requests
-        keys = [
-            business_key(request.programme, source)
-            for request in requests
-            for command in request.commands
-            if (source := source_of(request.channel, command)) is not None
-        ]
+        keys = [key for key in work.keys if key]
+        for request in work.requests:
+            if len(request.commands) > 1:
+                keys += [key for command in request.commands[1:] if (key := key_of(request, command))]
         work.stored, work.taken = await asyncio.gather(
-            self._store.outcomes([request.id for request in requests if not request.validate_only]),
+            self._store.outcomes([request.id for request in work.requests if not request.validate_only]),
             self._store.business_keys(keys),
         )
 
     async def _decide(self, work: Work) -> None:
         """Decide all requests in order, loading cold streams for all that are left whenever one is missing."""
-        draft = work.draft
-        flying = self._flight[0].draft if self._flight else None
-        taken = (work.taken, flying.keys) if flying else (work.taken,)
-        answered = (work.stored, flying.outcomes, draft.outcomes) if flying else (work.stored, draft.outcomes)
-        requests = work.requests
-        for place, request in enumerate(requests):
+        draft, answers, stored = work.draft, work.answers, work.stored
+        flying = self._flight[0].draft.outcomes if self._flight else {}
+        taken = (work.taken, self._flight[0].draft.keys) if self._flight else (work.taken,)
+        for place, request in enumerate(work.requests):
             if place % self._limits.decide_commands_between_yields == 0:
                 await asyncio.sleep(0)
-            known = next((outcomes[request.id] for outcomes in answered if request.id in outcomes), None)
+            known = draft.outcomes.get(request.id) or flying.get(request.id) or stored.get(request.id)
             if known is not None and not request.validate_only:
-                work.answers.append(repeat(known, work.hashes[place]))
+                answers.append(repeat(known, work.hashes[place]))
                 continue
             while True:
                 try:
-                    work.answers.append(draft.decide(request, work.hashes[place], taken))
+                    answers.append(draft.decide(request, work.hashes[place], work.keys[place], taken))
                     break
                 except NotLoaded as cold:
-                    await self._load(draft, requests[place:], cold.stream)
+                    await self._load(draft, work.requests[place:], cold.stream)
 
     async def _load(self, draft: Draft, requests: Sequence[Request], needed: str) -> None:
         """Load what these requests read, as far as that can be told by now; at least the stream that is needed."""

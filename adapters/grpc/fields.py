@@ -20,8 +20,14 @@ from loyalty.v1 import types_pb2
 TEXT_LENGTH_MAX = 64
 """Descriptive texts, such as a category, have at most as many characters as an id."""
 CORRELATION_LENGTH_MAX = 128
+NAMES_MAX = 10_000
+"""How many names are remembered; a client that sends new ones for ever costs time, not memory."""
 
 _Choice = TypeVar("_Choice")
+
+_names: dict[str, str] = {}
+known_name = _names.get
+"""What `name` remembers, without a call of its own for what is read most: `known_name(text) or name(text, field)`."""
 
 _SECONDS_END = NEVER // SECOND
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}").fullmatch
@@ -32,9 +38,20 @@ _TRACE_LENGTH = 55
 
 def ident(text: str, field: str) -> str:
     """An id of 1 to 64 characters, percent-encoded where a stream's name needs it."""
-    if text.isalnum() and text.isascii() and len(text) <= ID_LENGTH_MAX or _PLAIN_ID(text):
+    if _PLAIN_ID(text):
         return text
     return encode_id(_checked(text, field, ID_LENGTH_MAX))
+
+
+def name(text: str, field: str) -> str:
+    """An id of which there are few, such as a programme or a channel: checked once, then remembered."""
+    known = known_name(text)
+    if known is None:
+        known = ident(text, field)
+        if len(_names) >= NAMES_MAX:
+            _names.clear()
+        _names[text] = known
+    return known
 
 
 def optional_ident(text: str, field: str) -> str:

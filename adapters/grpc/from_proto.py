@@ -17,7 +17,9 @@ from adapters.grpc.fields import (
     fraction,
     ident,
     instant,
+    known_name,
     label,
+    name,
     number,
     optional_ident,
     optional_instant,
@@ -52,18 +54,19 @@ def _enrol_member(body: pb.EnrolMemberRequest) -> Command:
 
 def _earn(body: pb.EarnRequest) -> Command:
     source, rule, campaign = body.source, body.rule, body.campaign
-    partner, unit_cost = body.partner, body.unit_cost
+    kind, purpose, partner, unit_cost = source.type, source.purpose, body.partner, body.unit_cost
+    present = body.HasField
     return c.Earn(
         ident(body.member, "member"),
         amount(body.points, "points"),
         Source(
-            ident(source.type, "source.type"),
+            known_name(kind) or name(kind, "source.type"),
             ident(source.id, "source.id"),
-            ident(source.purpose or "EARN", "source.purpose"),
+            name(purpose, "source.purpose") if purpose else "EARN",
         ),
         choice(FUNDING, body.funding, "funding"),
-        instant(body.available_at, "available_at") if body.HasField("available_at") else None,
-        instant(body.expires_at, "expires_at") if body.HasField("expires_at") else None,
+        instant(body.available_at, "available_at") if present("available_at") else None,
+        instant(body.expires_at, "expires_at") if present("expires_at") else None,
         ident(rule, "rule") if rule else "",
         ident(campaign, "campaign") if campaign else "",
         ident(partner, "partner") if partner else "",
@@ -198,38 +201,55 @@ DECODERS: dict[str, Callable[[Any], Command]] = {
 
 def decode_request(header: types_pb2.Header, commands: tuple[Command, ...]) -> Request:
     """Commands with the header that goes for all of them. Raises InvalidCommand."""
-    occurred_at, correlation_id, traceparent = header.occurred_at, header.correlation_id, header.traceparent
+    moment, programme, actor, channel = header.occurred_at, header.programme, header.actor, header.channel
+    correlation_id, traceparent = header.correlation_id, header.traceparent
     identity = command_id(header.command_id, "header.command_id")
-    at = instant(occurred_at, "header.occurred_at")
-    if at == 0 and not header.HasField("occurred_at"):
+    occurred_at = instant(moment, "header.occurred_at")
+    if occurred_at == 0 and not header.HasField("occurred_at"):
         raise InvalidCommand("header.occurred_at", "is missing")
     return Request(
         identity,
-        ident(header.programme, "header.programme"),
-        at,
+        known_name(programme) or name(programme, "header.programme"),
+        occurred_at,
         commands,
-        label(header.actor, "header.actor"),
-        ident(header.channel, "header.channel"),
+        label(actor, "header.actor"),
+        known_name(channel) or name(channel, "header.channel"),
         optional_label(correlation_id, "header.correlation_id", CORRELATION_LENGTH_MAX) if correlation_id else "",
         trace(traceparent) if traceparent else b"",
         header.validate_only,
     )
 
 
-def decode_command(command: pb.Command) -> Request:
-    """One command of a batch. Raises InvalidCommand, its field being a path within the command's own request."""
-    kind = command.WhichOneof("command")
-    if kind == "group":
-        return _group(command.group)
-    if kind is None:
-        raise InvalidCommand("command", "is missing")
-    body = getattr(command, kind)
-    return decode_request(body.header, (DECODERS[kind](body),))
+def decode_batch(commands: Sequence[pb.Command]) -> list[Request | InvalidCommand]:
+    """The commands of a batch in order, each decoded or with what is wrong with it; paths begin at a command's request.
+
+    Raises InvalidCommand if there are too many.
+    """
+    decoded: list[Request | InvalidCommand] = []
+    room = COMMANDS_MAX - len(at_most(commands, COMMANDS_MAX, "commands"))
+    for command in commands:
+        try:
+            kind = command.WhichOneof("command")
+            if kind == "group":
+                room -= len(command.group.commands) - 1
+                if room < 0:
+                    break
+                decoded.append(_group(command.group))
+            elif kind is None:
+                raise InvalidCommand("command", "is missing")
+            else:
+                body = getattr(command, kind)
+                decoded.append(decode_request(body.header, (DECODERS[kind](body),)))
+        except InvalidCommand as error:
+            decoded.append(error)
+    if room < 0:
+        raise InvalidCommand("commands", f"has more than {COMMANDS_MAX} commands, those in groups counted")
+    return decoded
 
 
 def _group(group: pb.Group) -> Request:
     members: list[Command] = []
-    for place, member in enumerate(at_most(group.commands, COMMANDS_MAX, "commands")):
+    for place, member in enumerate(group.commands):
         kind = member.WhichOneof("command")
         path = f"commands[{place}]"
         if kind is None or kind == "group":
@@ -244,20 +264,3 @@ def _group(group: pb.Group) -> Request:
     if not members:
         raise InvalidCommand("commands", "is missing")
     return decode_request(group.header, tuple(members))
-
-
-def decode_batch(commands: Sequence[pb.Command]) -> list[Request | InvalidCommand]:
-    """The commands of a batch in order, each decoded or with what is wrong with it. Raises InvalidCommand if too many."""
-    decoded: list[Request | InvalidCommand] = []
-    room = COMMANDS_MAX - len(at_most(commands, COMMANDS_MAX, "commands"))
-    for command in commands:
-        try:
-            request = decode_command(command)
-        except InvalidCommand as error:
-            decoded.append(error)
-            continue
-        decoded.append(request)
-        room -= len(request.commands) - 1
-        if room < 0:
-            raise InvalidCommand("commands", f"has more than {COMMANDS_MAX} commands, those in groups counted")
-    return decoded

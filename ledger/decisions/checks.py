@@ -23,7 +23,8 @@ def check_points(field: str, amount: Amount, policy: Policy) -> None:
     """Points of a command: positive, within bounds, in a unit of the programme. Raises InvalidCommand."""
     if amount.unit not in policy.digits:
         raise InvalidCommand(f"{field}.unit", f"{amount.unit!r} is not a point unit of this programme")
-    check_positive(f"{field}.value", amount.value, VALUE_MAX)
+    if not 0 < amount.value <= VALUE_MAX:
+        raise InvalidCommand(f"{field}.value", f"must be from 1 to {VALUE_MAX}, not {amount.value}")
 
 
 def check_positive(field: str, value: int, most: int = QUANTITY_MAX) -> None:

@@ -10,7 +10,7 @@ from ledger.decisions.checks import Decision
 from ledger.decisions.due import decide_expire, expire_streams
 from ledger.events import Source
 from ledger.policy import Policy
-from ledger.refusals import Reason, Refusal, refuse
+from ledger.refusals import Reason, refuse
 from ledger.states.lookup import States
 
 FUTURE_MAX = 5 * MINUTE
@@ -32,8 +32,17 @@ def _member(states: States, command: Any) -> Iterable[str]:
     return (states.member_stream(command.member),)
 
 
+def _opened(states: States, policy: Policy, command: c.OpenProgramme, at: Instant) -> Decision:
+    return refuse(Reason.PROGRAMME_EXISTS, programme=states.name)
+
+
+def _nothing(states: States, command: Any) -> Iterable[str]:
+    return ()
+
+
 HANDLERS: dict[type[c.Command], Handler] = {
-    c.AdvanceClock: Handler(programmes.decide_advance, lambda states, command: ()),
+    c.OpenProgramme: Handler(_opened, _nothing),
+    c.AdvanceClock: Handler(programmes.decide_advance, _nothing),
     c.EnrolMember: Handler(programmes.decide_enrol, _member),
     c.Earn: Handler(points.decide_earn, _member),
     c.RecordPurchase: Handler(
@@ -57,9 +66,7 @@ HANDLERS: dict[type[c.Command], Handler] = {
 def streams_of(states: States, command: c.Command) -> Iterable[str]:
     """The streams that a command reads, as far as they follow from the command and from what is in memory."""
     yield states.programme_stream()
-    handler = HANDLERS.get(type(command))
-    if handler is not None:
-        yield from handler.streams(states, command)
+    yield from HANDLERS[type(command)].streams(states, command)
 
 
 def source_of(channel: str, command: c.Command) -> Source | None:
@@ -79,16 +86,7 @@ def decide(states: States, command: c.Command, at: Instant, wall: Instant) -> De
         if isinstance(command, c.OpenProgramme):
             return programmes.decide_open(states, command)
         return refuse(Reason.PROGRAMME_NOT_FOUND, programme=states.name)
-    if isinstance(command, c.OpenProgramme):
-        return refuse(Reason.PROGRAMME_EXISTS, programme=states.name)
-    if (refusal := _out_of_time(policy, programme.now(wall), at)) is not None and type(command) is not c.AdvanceClock:
-        return refusal
+    now = programme.now(wall)
+    if not now - policy.backdating <= at <= now + FUTURE_MAX and type(command) is not c.AdvanceClock:
+        return refuse(Reason.IN_THE_FUTURE if at > now else Reason.TOO_FAR_BACK, now=now, occurred_at=at)
     return HANDLERS[type(command)].decide(states, policy, command, at)
-
-
-def _out_of_time(policy: Policy, now: Instant, at: Instant) -> Refusal | None:
-    if at > now + FUTURE_MAX:
-        return refuse(Reason.IN_THE_FUTURE, now=now, occurred_at=at)
-    if at < now - policy.settings.backdating_seconds * 1_000_000:
-        return refuse(Reason.TOO_FAR_BACK, now=now, occurred_at=at)
-    return None

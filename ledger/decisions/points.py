@@ -25,11 +25,6 @@ from ledger.states.member import Hold, Member
 Taken = list[tuple[Lot, int]]
 
 
-def issue_month(policy: Policy, at: Instant) -> str:
-    """The business month of an instant, `YYYY-MM`; finance's cohorts are made of these."""
-    return policy.calendar.business_date(at).isoformat()[:7]
-
-
 def parts_of(member: Member, taken: Iterable[tuple[Lot, int]]) -> tuple[e.Part, ...]:
     """Points taken from lots, as events name them."""
     return tuple(lot.part(member.id, points) for lot, points in taken)
@@ -48,8 +43,12 @@ def take(member: Member, amount: Amount, at: Instant) -> Taken | Refusal:
 def decide_earn(states: States, policy: Policy, command: c.Earn, at: Instant) -> Decision:
     """Grant a lot of points."""
     check_points("points", command.points, policy)
-    available_at = policy.available_at(at) if command.available_at is None else command.available_at
-    expires_at = policy.expires_at(at) if command.expires_at is None else command.expires_at
+    terms = policy.terms(at)
+    available_at, expires_at = max(terms.available_at, at), terms.expires_at
+    if command.available_at is not None:
+        available_at = command.available_at
+    if command.expires_at is not None:
+        expires_at = command.expires_at
     if available_at < at:
         raise InvalidCommand("available_at", "must not be before occurred_at")
     if expires_at <= available_at:
@@ -63,18 +62,19 @@ def decide_earn(states: States, policy: Policy, command: c.Earn, at: Instant) ->
     if (refusal := beyond_limit(member, unit, points)) is not None:
         return refusal
     event = e.PointsEarned(
-        lot=member.next_lot(),
-        unit=unit,
-        points=points,
-        available_at=available_at,
-        issued=issue_month(policy, at),
-        source=command.source,
-        funding=command.funding,
-        expires_at=expires_at,
-        rule=command.rule,
-        campaign=command.campaign,
-        partner=command.partner,
-        unit_cost=command.unit_cost,
+        member.next_lot(),
+        unit,
+        points,
+        available_at,
+        terms.issued,
+        command.source,
+        command.funding,
+        expires_at,
+        command.rule,
+        0,
+        command.campaign,
+        command.partner,
+        command.unit_cost,
     )
     return [(states.member_stream(command.member), event)]
 

@@ -15,8 +15,6 @@ DIGITS_MAX = 6
 
 def decide_open(states: States, command: c.OpenProgramme) -> Decision:
     """Begin a programme; everything else needs one."""
-    if states.programme().version:
-        return refuse(Reason.PROGRAMME_EXISTS, programme=states.name)
     check_settings(command.settings)
     return [(states.programme_stream(), e.ProgrammeOpened(command.settings))]
 

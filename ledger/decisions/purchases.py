@@ -4,7 +4,7 @@ from ledger import commands as c
 from ledger import events as e
 from ledger.calendar import Instant
 from ledger.decisions.checks import Decision, Events, check_enrolled, check_fraction, check_money, check_points
-from ledger.decisions.points import beyond_limit, issue_month, parts_of, take
+from ledger.decisions.points import beyond_limit, parts_of, take
 from ledger.errors import InvalidCommand
 from ledger.events import EarningBase, TenderType
 from ledger.policy import Policy
@@ -187,15 +187,16 @@ def _earning(policy: Policy, lines: tuple[e.Line, ...], tenders: tuple[e.Tender,
 def _grant(
     states: States, policy: Policy, command: c.RecordPurchase, earning: e.Earning, lot: str, at: Instant
 ) -> e.PointsEarned:
+    terms = policy.terms(at)
     return e.PointsEarned(
         lot=lot,
         unit=earning.unit,
         points=earning.points,
-        available_at=policy.available_at(at),
-        issued=issue_month(policy, at),
+        available_at=max(terms.available_at, at),
+        issued=terms.issued,
         source=source_of(states.channel, command.order),
         funding=e.Funding.SALE,
-        expires_at=policy.expires_at(at),
+        expires_at=terms.expires_at,
         rule=earning.rule,
         rule_version=earning.rule_version,
     )

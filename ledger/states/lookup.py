@@ -50,12 +50,14 @@ class NotLoaded(Exception):
 class States:
     """The states in memory, as one request sees them; each access marks a state as the most recently used."""
 
-    __slots__ = ("_loaded", "channel", "name")
+    __slots__ = ("_loaded", "_members", "_programme", "channel", "name")
 
     def __init__(self, loaded: dict[str, State], programme: str, channel: str) -> None:
         self._loaded = loaded
         self.name = programme
         self.channel = channel
+        self._programme = ids.programme_stream(programme)
+        self._members = ids.member_stream(programme, "")
 
     def get(self, stream: str) -> State:
         """The state of a stream; raises NotLoaded."""
@@ -73,10 +75,10 @@ class States:
     # The streams of this request's programme, by the ids that commands carry.
 
     def programme_stream(self) -> str:
-        return f"{self.name}/programme"
+        return self._programme
 
     def member_stream(self, member: str) -> str:
-        return f"{self.name}/member/{member}"
+        return self._members + member
 
     def order_stream(self, order: str) -> str:
         return ids.order_stream(self.name, self.channel, order)
@@ -91,10 +93,13 @@ class States:
         return ids.stock_stream(self.name, sku, location)
 
     def programme(self) -> Programme:
-        return cast(Programme, self.get(self.programme_stream()))
+        state = self._loaded.get(self._programme)
+        if state is None:
+            raise NotLoaded(self._programme)
+        return state  # type: ignore[return-value]
 
     def member(self, member: str) -> Member:
-        return cast(Member, self.get(self.member_stream(member)))
+        return self.get(self._members + member)  # type: ignore[return-value]
 
     def order(self, order: str) -> Order:
         return cast(Order, self.get(self.order_stream(order)))

@@ -70,9 +70,11 @@ class Lots:
         self.total = 0
         """Points in all lots: open, pending, and past their expiry but not yet posted as expired."""
         for lot in lots:
-            self.put(lot, lot.points)
+            self.add(lot)
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """Lots with points left."""
         return len(self._lots)
 
     def clone(self) -> "Lots":
@@ -146,15 +148,15 @@ class Lots:
 
     # -- changes, by events only
 
-    def put(self, lot: Lot, points: int) -> None:
-        """Add points to a lot: a new one, or one that gave them before."""
+    def add(self, lot: Lot) -> None:
+        """Add a lot, or points to a lot that gave them before."""
         known = self._lots.get(lot.number)
         if known is None:
-            self._lots[lot.number] = lot if lot.points == points else lot.with_points(points)
+            self._lots[lot.number] = lot
             self._enqueue(lot)
         else:
-            self._lots[lot.number] = known.with_points(known.points + points)
-        self._count(lot, points)
+            self._lots[lot.number] = known.with_points(known.points + lot.points)
+        self._count(lot, lot.points)
 
     def draw(self, number: int, points: int) -> Lot:
         """Take points out of a lot; returns the lot as it was. Raises KeyError or ValueError if they are not there."""
@@ -185,7 +187,7 @@ class Lots:
         self.total += points
         if lot.expires_at in self._sums:
             self._sums[lot.expires_at] += points
-        if lot.available_at in self._pending:
+        if self._pending and lot.available_at in self._pending:
             self._pending[lot.available_at] += points
 
     def _enqueue(self, lot: Lot) -> None:

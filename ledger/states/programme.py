@@ -2,7 +2,7 @@
 
 from ledger import events as e
 from ledger.calendar import EARLIEST, Instant
-from ledger.events import ClockKind, Fact
+from ledger.events import Fact
 from ledger.policy import Policy
 
 
@@ -21,9 +21,7 @@ class Programme:
 
     def now(self, wall: Instant) -> Instant:
         """The programme's present instant."""
-        if self.policy is not None and self.policy.settings.clock is ClockKind.MANUAL:
-            return self.clock
-        return wall
+        return self.clock if self.policy is not None and self.policy.manual else wall
 
     def clone(self) -> "Programme":
         """A copy that changes by itself."""
