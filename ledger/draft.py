@@ -17,7 +17,7 @@ from ledger.ports import Batch, Head
 from ledger.quantities import Balance
 from ledger.receipts import Outcome, Receipt, encode_answer
 from ledger.records import batch_hash, chain, image, outcome_image
-from ledger.refusals import Reason, Refusal, refuse
+from ledger.refusals import NOT_STORED, Reason, Refusal, refuse
 from ledger.states.lookup import NotLoaded, State, States
 from ledger.states.member import Member
 
@@ -80,7 +80,8 @@ class Draft:
         except InvalidCommand as fault:
             return fault
         outcome = Outcome(request.id, request_hash, answer)
-        if not request.validate_only:
+        stale = isinstance(answer, Refusal) and answer.reason in NOT_STORED
+        if not request.validate_only and not stale:
             rows = self._outcome_rows
             number = self.previous.batch + 1
             rows.append(outcome_image(request.id, request_hash, number, len(rows), encode_answer(answer)))

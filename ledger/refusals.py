@@ -41,6 +41,10 @@ class Reason(StrEnum):
     LOCK_EXPIRED = "LOCK_EXPIRED"
 
 
+NOT_STORED = frozenset({Reason.PRICE_CHANGED})
+"""A stale quote uses up no command id: the caller shows the new price and sends the same command again."""
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """A command that was refused, and the facts that say why: plain names to strings, integers or lists of strings."""
 

@@ -65,13 +65,13 @@ class Writer:
         clock: Clock,
         limits: Limits | None = None,
         shard: int = 1,
-        on_lead: Callable[[bool], None] = lambda leads: None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits or Limits()
         self._shard = shard
-        self._on_lead = on_lead
+        self.on_lead: Callable[[bool], None] = lambda leads: None
+        """Called with whether this writer leads, whenever that changes."""
         self._queue: deque[Job] = deque()
         self._queued = 0
         self._wake = asyncio.Event()
@@ -156,7 +156,7 @@ class Writer:
     def _set_leads(self, leads: bool) -> None:
         if leads != self._leads:
             self._leads = leads
-            self._on_lead(leads)
+            self.on_lead(leads)
 
     def _recover(self, fault: LedgerError) -> None:
         """Forget all states; put back what was not answered, so that it is looked up and, if need be, decided again."""

@@ -5,6 +5,7 @@ takes the path of its field and raises InvalidCommand with it.
 """
 
 import re
+from binascii import unhexlify
 from collections.abc import Callable, Mapping, Sized
 from typing import TypeVar
 
@@ -84,10 +85,10 @@ def _checked(text: str, field: str, length_max: int) -> str:
 
 def command_id(text: str, field: str) -> bytes:
     """The 16 bytes of a UUID in its form of 36 characters."""
-    # Slices and fromhex take a third of the time of uuid.UUID, which also takes braces, URNs and misplaced hyphens.
+    # A slice and unhexlify take a third of the time of uuid.UUID, which also takes braces, URNs and misplaced hyphens.
     if len(text) == 36 and text[8:24:5] == "----":
         try:
-            number = bytes.fromhex(text.replace("-", ""))
+            number = unhexlify(text.replace("-", ""))
         except ValueError:
             number = b""
         if len(number) == 16:

@@ -1,0 +1,1 @@
+"""The composition root: builds the application from its configuration, and runs its processes."""

@@ -1,0 +1,116 @@
+"""The two processes of a service, each composed here: the writer with its gRPC server, and the projections.
+
+Each runs until its standard input is closed, which also happens when its supervisor dies, or until a signal says so.
+"""
+
+import asyncio
+import gc
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from adapters.app.logs import configure_logs
+from adapters.app.settings import Settings
+from adapters.app.sweep import DueSweeper
+from adapters.grpc.server import GrpcServer
+from adapters.postgres.log import PostgresLog
+from adapters.postgres.projecting import ProjectionRunner
+from adapters.postgres.store import PostgresStore
+from adapters.postgres.views import PostgresQueries
+from ledger.calendar import Instant
+from ledger.writer import Limits, Writer
+from projections.views import PROJECTIONS
+
+log = structlog.get_logger(__name__)
+
+GC_THRESHOLDS = (50_000, 50, 100)
+"""By default Python's collector walks the writer's states all the time: a fifth of the time of an earn."""
+
+
+class WallClock:
+    """The machine's clock."""
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return time.time_ns() // 1_000
+
+
+async def run_writer(settings: Settings, dsn: str) -> None:
+    """Run writer, gRPC server and sweeper until asked to stop; then answer what was accepted."""
+    limits = Limits(
+        queue_commands_max=settings.queue_commands_max, memory_bytes_max=settings.writer_memory_mib * 1024 * 1024
+    )
+    store = PostgresStore(dsn)
+    async with PostgresQueries(dsn) as queries, PostgresLog(dsn) as events:
+        writer = Writer(store, WallClock(), limits)
+        sweeper = DueSweeper(writer, queries, settings.sweep_seconds)
+        server = GrpcServer(writer, events, queries, sweeper, host=settings.host, port=settings.port)
+        writer.on_lead = server.set_serving
+        await server.start()
+        writing = asyncio.create_task(writer.run())
+        sweeping = asyncio.create_task(sweeper.run())
+        print(f"listening {server.port}", flush=True)
+        stopping = asyncio.create_task(_asked_to_stop())
+        await asyncio.wait({stopping, writing, sweeping}, return_when=asyncio.FIRST_COMPLETED)
+        await server.stop(settings.stop_seconds)
+        sweeping.cancel()
+        writer.stop()
+        await asyncio.gather(writing, sweeping, return_exceptions=True)
+        for task in (writing, sweeping):
+            if not task.cancelled() and task.exception() is not None:
+                raise task.exception() or AssertionError
+
+
+async def run_projections(settings: Settings, dsn: str) -> None:
+    """Run all projections until asked to stop."""
+    runner = ProjectionRunner(dsn, PROJECTIONS)
+    running = asyncio.create_task(runner.run())
+    stopping = asyncio.create_task(_asked_to_stop())
+    await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
+    runner.stop()
+    await running
+
+
+async def _asked_to_stop() -> None:
+    """Wait for SIGTERM or SIGINT, or for the end of standard input."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    ended = asyncio.create_task(reader.read())
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (ended, stopped):
+        task.cancel()
+
+
+PROCESSES: dict[str, Callable[[Settings, str], Awaitable[None]]] = {
+    "writer": run_writer,
+    "projections": run_projections,
+}
+
+
+def main() -> None:
+    """Run one process: the argument names it, the environment configures it, the first line of input is its DSN."""
+    name = sys.argv[1]
+    settings = Settings()
+    configure_logs(settings)
+    dsn = sys.stdin.readline().rstrip("\n")
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+
+        run = uvloop.run
+    except ImportError:
+        run = asyncio.run
+    run(PROCESSES[name](settings, dsn))
+
+
+if __name__ == "__main__":
+    main()
