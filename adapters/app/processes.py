@@ -15,7 +15,7 @@ import structlog
 from adapters.app.logs import configure_logs
 from adapters.app.settings import Settings
 from adapters.app.sweep import DueSweeper
-from adapters.grpc.server import GrpcServer
+from adapters.grpc.server import LedgerServer, ServerOptions, build_server
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.projecting import ProjectionRunner
 from adapters.postgres.store import PostgresStore
@@ -47,21 +47,36 @@ async def run_writer(settings: Settings, dsn: str) -> None:
     async with PostgresQueries(dsn) as queries, PostgresLog(dsn) as events:
         writer = Writer(store, WallClock(), limits)
         sweeper = DueSweeper(writer, queries, settings.sweep_seconds)
-        server = GrpcServer(writer, events, queries, sweeper, host=settings.host, port=settings.port)
-        writer.on_lead = server.set_serving
+        options = ServerOptions(f"{settings.host}:{settings.port}", grace_seconds=settings.stop_seconds)
+        server = build_server(writer, events, queries, sweeper, options)
+        tell = _Teller(server)
+        writer.on_lead = tell
         await server.start()
         writing = asyncio.create_task(writer.run())
         sweeping = asyncio.create_task(sweeper.run())
         print(f"listening {server.port}", flush=True)
         stopping = asyncio.create_task(_asked_to_stop())
         await asyncio.wait({stopping, writing, sweeping}, return_when=asyncio.FIRST_COMPLETED)
-        await server.stop(settings.stop_seconds)
+        await server.stop()
         sweeping.cancel()
         writer.stop()
-        await asyncio.gather(writing, sweeping, return_exceptions=True)
-        for task in (writing, sweeping):
-            if not task.cancelled() and task.exception() is not None:
-                raise task.exception() or AssertionError
+        results = await asyncio.gather(writing, sweeping, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+
+class _Teller:
+    """Tells the health service whether the writer leads."""
+
+    def __init__(self, server: LedgerServer) -> None:
+        self._server = server
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __call__(self, leads: bool) -> None:
+        task = asyncio.ensure_future(self._server.set_serving(leads))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 async def run_projections(settings: Settings, dsn: str) -> None:

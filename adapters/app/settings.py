@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address to listen on; loopback only, until access is controlled.")
     port: int = Field(50551, ge=0, le=65535, description="The port of the gRPC service; 0 picks a free one.")
+    run: Literal["all", "writer", "projections"] = Field(
+        "all", description="Which processes this service runs; others may run the rest on the same database."
+    )
     queue_commands_max: int = Field(65_536, ge=1, description="Commands that may wait; more are refused at once.")
     writer_memory_mib: int = Field(1_536, ge=1, description="What the states in the writer's memory may take.")
     sweep_seconds: float = Field(1.0, gt=0, description="How often what is due is looked for.")

@@ -100,8 +100,9 @@ class Supervisor:
     def __init__(self, settings: Settings, on_listening: Callable[[int], None]) -> None:
         self._settings = settings
         self._stop = threading.Event()
-        self.writer = Child("writer", settings, lambda line: on_listening(int(line.split()[1])))
-        self.projections = Child("projections", settings, log.info)
+        writer = Child("writer", settings, lambda line: on_listening(int(line.split()[1])))
+        projections = Child("projections", settings, log.info)
+        self.children = [child for child in (writer, projections) if settings.run in ("all", child.name)]
 
     def stop(self) -> None:
         """Ask the service to end; `run` returns when it has."""
@@ -115,12 +116,12 @@ class Supervisor:
         try:
             while not self._stop.wait(_POLL_SECONDS):
                 database = self._watch_database(database)
-                self.projections.watch(database.app_dsn)
-                self.writer.watch(database.app_dsn)
+                for child in self.children:
+                    child.watch(database.app_dsn)
         finally:
             # The writer first: it answers what it accepted, and its last queries may wait for the projections.
-            self.writer.stop(self._settings.stop_seconds + 5)
-            self.projections.stop(self._settings.stop_seconds)
+            for child in self.children:
+                child.stop(self._settings.stop_seconds + 5)
             close_database(database)
 
     def _watch_database(self, database: Database) -> Database:

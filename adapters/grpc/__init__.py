@@ -1,1 +1,1 @@
-"""The gRPC interface: the server that maps the contract in protos/ to the ledger and the views, and its Python client."""
+"""The gRPC interface: the server that maps the contract to the ledger and the views, and its Python client."""

@@ -1,4 +1,4 @@
-"""The enums of the contract and the ledger's words for them, one table each way."""
+"""The enums of the contract and the ledger's words for them; a value that a table lacks isn't allowed."""
 
 from enum import StrEnum
 from typing import TypeVar
@@ -8,7 +8,7 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from ledger.events import ClockKind, EarningBase, Funding, RewardKind, RewardStatus, TenderType
 from ledger.quantities import Rounding
 from ledger.refusals import Reason
-from loyalty.v1 import answers_pb2, queries_pb2, types_pb2
+from loyalty.v1 import answers_pb2, types_pb2
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -24,11 +24,5 @@ REWARD_STATUS = {0: RewardStatus.ACTIVE, **_words(types_pb2.RewardStatus, "REWAR
 CLOCK_KIND = _words(types_pb2.ClockKind, "CLOCK_KIND", ClockKind)
 EARNING_BASE = {0: EarningBase.GROSS, **_words(types_pb2.EarningBase, "EARNING_BASE", EarningBase)}
 ROUNDING = _words(types_pb2.Rounding, "ROUNDING", Rounding)
-REFUSAL_REASON = _words(answers_pb2.RefusalReason, "REFUSAL_REASON", Reason)
-
-REASON_VALUE = {reason: value for value, reason in REFUSAL_REASON.items()}
-FUNDING_VALUE = {funding.value: value for value, funding in FUNDING.items() if value}
-REWARD_KIND_VALUE = {kind.value: value for value, kind in REWARD_KIND.items()}
-REDEMPTION_STATE_VALUE = {
-    name.removeprefix("REDEMPTION_STATE_"): value for name, value in queries_pb2.RedemptionState.items()
-}
+REASON_VALUE = {reason: answers_pb2.RefusalReason.Value(f"REFUSAL_REASON_{reason.name}") for reason in Reason}
+"""The other way, since reasons only go out."""

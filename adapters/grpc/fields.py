@@ -6,7 +6,7 @@ takes the path of its field and raises InvalidCommand with it.
 
 import re
 from binascii import unhexlify
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Mapping, Sized
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -180,5 +180,3 @@ def at_most(items: _Item, most: int, field: str) -> _Item:
     if len(items) > most:
         raise InvalidCommand(field, f"has {len(items)} items, at most {most} are allowed")
     return items
-
-

@@ -136,9 +136,7 @@ def _release_hold(body: pb.ReleaseHoldRequest) -> Command:
 
 
 def _transfer(body: pb.TransferRequest) -> Command:
-    return c.Transfer(
-        ident(body.sender, "sender"), ident(body.receiver, "receiver"), amount(body.points, "points")
-    )
+    return c.Transfer(ident(body.sender, "sender"), ident(body.receiver, "receiver"), amount(body.points, "points"))
 
 
 def _expire_due(body: pb.ExpireDueRequest) -> Command:

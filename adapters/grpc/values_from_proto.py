@@ -12,7 +12,6 @@ from adapters.grpc.fields import (
     label,
     number,
     optional_ident,
-    optional_label,
 )
 from ledger.errors import InvalidCommand
 from ledger.events import Discount, Line, PointUnit, Price, Settings, Tender
@@ -59,8 +58,7 @@ def tenders(messages: Sequence[pb.Tender]) -> tuple[Tender, ...]:
     if not messages:
         return ()
     return tuple(
-        _tender(message, f"tenders[{place}]")
-        for place, message in enumerate(at_most(messages, TENDERS_MAX, "tenders"))
+        _tender(message, f"tenders[{place}]") for place, message in enumerate(at_most(messages, TENDERS_MAX, "tenders"))
     )
 
 

@@ -1,11 +1,10 @@
 """The answers of the views, and the records of the log, to the messages of the contract."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.grpc.enums import FUNDING_VALUE, REDEMPTION_STATE_VALUE, REWARD_KIND_VALUE
 from adapters.grpc.positions import position_token
 from ledger.calendar import NEVER, SECOND, Instant
 from ledger.ids import decode_id
@@ -14,6 +13,9 @@ from ledger.records import Record
 from loyalty.v1 import events_pb2, types_pb2
 from loyalty.v1 import queries_pb2 as pb
 from projections.queries import EntryRow, LotRow, RedemptionRow, StockRow
+
+EVENT_BYTES_MAX = 1024 * 1024
+"""The events of one message; clients take 4 MiB unless they are told otherwise."""
 
 
 def timestamp(instant: Instant) -> Timestamp:
@@ -59,7 +61,7 @@ def lot_message(row: LotRow) -> pb.Lot:
         available_at=timestamp(row.available_at),
         expires_at=optional_timestamp(row.expires_at),
         issued=row.issued,
-        funding=FUNDING_VALUE[row.funding],
+        funding=f"FUNDING_{row.funding}",
         source=_source(row.source_type, row.source_id),
         root=row.root,
         unit_cost=row.unit_cost,
@@ -98,8 +100,8 @@ def redemption_message(row: RedemptionRow) -> pb.Redemption:
         member=decode_id(row.member),
         reward=decode_id(row.reward),
         quantity=row.quantity,
-        state=REDEMPTION_STATE_VALUE[row.state],
-        kind=REWARD_KIND_VALUE[row.kind],
+        state=f"REDEMPTION_STATE_{row.state}",
+        kind=f"REWARD_KIND_{row.kind}",
         price=types_pb2.Price(points=types_pb2.Amount(unit=row.unit, value=row.points), cash=row.cash),
         sku=decode_id(row.sku),
         location=decode_id(row.location),
@@ -147,6 +149,13 @@ def record_message(record: Record) -> events_pb2.RecordedEvent:
     )
 
 
-def records_message(records: Sequence[Record]) -> events_pb2.SubscribeEventsResponse:
-    """Some events of the log."""
-    return events_pb2.SubscribeEventsResponse(events=map(record_message, records))
+def records_messages(records: Sequence[Record]) -> Iterator[events_pb2.SubscribeEventsResponse]:
+    """Some events of the log, in messages that every client takes."""
+    message, size = events_pb2.SubscribeEventsResponse(), 0
+    for record in records:
+        if size + len(record.event) > EVENT_BYTES_MAX and size:
+            yield message
+            message, size = events_pb2.SubscribeEventsResponse(), 0
+        message.events.append(record_message(record))
+        size += len(record.event)
+    yield message

@@ -1,0 +1,179 @@
+"""`loyalty`: runs the service, shows what it knows, and keeps it in order."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from adapters.app.settings import Settings
+
+app = typer.Typer(
+    help="Loyalty Ledger: an event-sourced ledger for member points.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+@app.callback()
+def main_options(
+    context: typer.Context,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the embedded PostgreSQL keeps its data.", show_default=False)
+    ] = None,
+) -> None:
+    """Read the configuration: what is said here, then LOYALTY_* in the environment, then loyalty.toml."""
+    try:
+        context.obj = Settings() if data_dir is None else Settings(data_dir=data_dir)
+    except ValidationError as error:
+        for problem in error.errors():
+            errors.print(f"[red]{'.'.join(map(str, problem['loc']))}[/]: {problem['msg']}", highlight=False)
+        errors.print("Set it in the environment (LOYALTY_...) or in loyalty.toml; `loyalty config` lists all names.")
+        raise typer.Exit(2) from None
+
+
+@app.command(rich_help_panel="Run")
+def serve(context: typer.Context) -> None:
+    """Serve until Ctrl-C: PostgreSQL, the writer with its gRPC service, and the projections."""
+    from adapters.app.logs import configure_logs
+    from adapters.app.supervisor import Supervisor
+
+    settings: Settings = context.obj
+    configure_logs(settings)
+    supervisor = Supervisor(settings, lambda port: print(f"ready on {settings.host}:{port}", flush=True))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stop())
+    supervisor.run()
+
+
+@app.command(rich_help_panel="Run")
+def demo() -> None:
+    """Replay a grocery chain's real year through a service of its own, and tie the books out."""
+    try:
+        from adapters.cli.demo import run_demo
+    except ModuleNotFoundError as error:
+        errors.print(f"The demonstration needs its data: pip install 'loyalty-ledger[demo]' ({error.name} is missing).")
+        raise typer.Exit(2) from None
+    raise typer.Exit(0 if run_demo(console) else 1)
+
+
+@app.command(rich_help_panel="Run")
+def bench(
+    full: Annotated[bool, typer.Option("--full", help="Load ten million events first; takes far longer.")] = False,
+    only: Annotated[str, typer.Option(help="Only these rows, for example W1,W2.")] = "",
+) -> None:
+    """Measure the service against its yardsticks; writes build/bench.json."""
+    from adapters.cli.bench.run import run_bench
+
+    run_bench(console, full=full, only=[name for name in only.upper().split(",") if name])
+
+
+@app.command(rich_help_panel="Look")
+def balance(context: typer.Context, programme: str, member: str) -> None:
+    """Show a member's balances and lots."""
+    from adapters.cli import show
+
+    asyncio.run(show.balance(console, context.obj, programme, member))
+
+
+@app.command(rich_help_panel="Look")
+def statement(
+    context: typer.Context,
+    programme: str,
+    member: str,
+    limit: Annotated[int, typer.Option(help="How many entries, newest first.", min=1, max=1000)] = 20,
+) -> None:
+    """Show what happened to a member's points, newest first, with the source of every entry."""
+    from adapters.cli import show
+
+    asyncio.run(show.statement(console, context.obj, programme, member, limit))
+
+
+@app.command(rich_help_panel="Look")
+def inventory(
+    context: typer.Context,
+    programme: str,
+    sku: Annotated[str, typer.Option(help="Only this SKU.")] = "",
+    limit: Annotated[int, typer.Option(help="How many items.", min=1, max=1000)] = 20,
+) -> None:
+    """Show stock: on hand, locked, available, shipped."""
+    from adapters.cli import show
+
+    asyncio.run(show.inventory(console, context.obj, programme, sku, limit))
+
+
+@app.command(rich_help_panel="Look")
+def events(
+    context: typer.Context,
+    after: Annotated[int, typer.Option(help="Begin after this position.", min=0)] = 0,
+    programme: Annotated[str, typer.Option(help="Only this programme.")] = "",
+    stream: Annotated[str, typer.Option(help="Only this stream, for example grocery/member/1023.")] = "",
+    topic: Annotated[list[str] | None, typer.Option(help="Only this topic; may be given several times.")] = None,
+    limit: Annotated[int, typer.Option(help="How many events at most; 0: all.", min=0)] = 20,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for new ones, until Ctrl-C.")] = False,
+) -> None:
+    """Print events of the log as JSON, one a line, in order."""
+    from adapters.cli import show
+
+    filters = {"programme": programme, "stream": stream, "topics": tuple(topic or ()), "follow": follow}
+    asyncio.run(show.events(context.obj, after, limit, filters))
+
+
+@app.command(rich_help_panel="Keep in order")
+def verify(
+    context: typer.Context,
+    head: Annotated[Path | None, typer.Option(help="Check a head that was kept outside the database.")] = None,
+    keep_head: Annotated[Path | None, typer.Option(help="Write the present head to this file.")] = None,
+    processes: Annotated[int, typer.Option(help="How many processes share the work.", min=1, max=64)] = 2,
+) -> None:
+    """Verify the whole log: every event's hash, every batch, every answer."""
+    from adapters.cli.check import run_verify
+
+    raise typer.Exit(0 if run_verify(console, context.obj, head, keep_head, processes) else 1)
+
+
+@app.command(rich_help_panel="Keep in order")
+def migrate(context: typer.Context) -> None:
+    """Bring the database's schema up to date; `serve` does so by itself."""
+    from adapters.app.database import borrowed_database
+    from adapters.postgres.migrate import migrate as run
+
+    with borrowed_database(context.obj) as database:
+        before, after = run(database.owner_dsn, database.app_dsn)
+    console.print(
+        f"The schema is at {after}." if before == after else f"Migrated from {before or 'nothing'} to {after}."
+    )
+
+
+@app.command(rich_help_panel="Keep in order")
+def config(context: typer.Context) -> None:
+    """Show every setting, its value and what it is for; secrets are hidden."""
+    from adapters.cli import show
+
+    show.config(console, context.obj)
+
+
+def main() -> None:
+    """The entry point; a fault that the user can mend is one line, not a stack."""
+    from adapters.postgres.embedded import EmbeddedServerError
+
+    try:
+        app()
+    except EmbeddedServerError as error:
+        errors.print(f"[red]{error}[/]", highlight=False)
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""A service in the background, for the demonstration and the benchmarks: started, waited for, and stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+
+from adapters.app.settings import Settings
+
+MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+READY = "ready on "
+
+
+@contextmanager
+def running_service(settings: Settings) -> Iterator[str]:
+    """A service of its own processes; gives the address it answers at. Raises RuntimeError if it does not start."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "adapters.cli.main", "serve"],
+        env={**os.environ, **settings.environment()},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if line.startswith(READY):
+                yield line.removeprefix(READY).strip()
+                break
+        else:
+            raise RuntimeError("the service did not start; what it logged stands above")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        process.stdout.close()
+
+
+def open_channel(address: str) -> grpc.Channel:
+    """A channel to a service on this machine."""
+    options = [
+        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ]
+    return grpc.insecure_channel(address, options=options)

@@ -1,0 +1,139 @@
+"""What the command line shows of views and log: read straight from the database, so that no service has to run."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+from adapters.app.database import borrowed_database
+from adapters.app.settings import Settings
+from adapters.postgres.log import PostgresLog
+from adapters.postgres.views import PostgresQueries
+from ledger.calendar import NEVER, Instant, to_datetime
+from ledger.events import decode_event
+from ledger.ids import encode_id
+from projections.queries import NotFound
+
+
+@asynccontextmanager
+async def _queries(settings: Settings) -> AsyncIterator[PostgresQueries]:
+    """The views of the configured database; what is not in them ends the command with a hint."""
+    with borrowed_database(settings) as database:
+        async with PostgresQueries(database.app_dsn) as queries:
+            try:
+                yield queries
+            except NotFound as missing:
+                Console(stderr=True).print(f"[red]{missing}[/]: check the name, and --data-dir.", highlight=False)
+                raise typer.Exit(1) from None
+
+
+def _time(instant: Instant | None) -> str:
+    if instant is None:
+        return ""
+    return "never" if instant >= NEVER else f"{to_datetime(instant):%Y-%m-%d %H:%M:%S}"
+
+
+async def balance(console: Console, settings: Settings, programme: str, member: str) -> None:
+    """A member's balances and the lots behind them."""
+    async with _queries(settings) as queries:
+        answer = await queries.balance(encode_id(programme), encode_id(member))
+        lots = await queries.lots(encode_id(programme), encode_id(member), page_size=20)
+    table = Table(title=f"{member}, as of {_time(answer.at)} UTC", title_justify="left")
+    for name in ("unit", "open", "pending", "held", "quarantined", "debt", "balance"):
+        table.add_column(name, justify="left" if name == "unit" else "right")
+    for row in answer.balances:
+        numbers = (row.open, row.pending, row.held, row.quarantined, row.debt, row.balance)
+        table.add_row(row.unit, *(f"{number:,}" for number in numbers))
+    console.print(table)
+    table = Table(title="Lots, in the order in which they are spent", title_justify="left")
+    for name in ("lot", "points", "held", "earned", "expires", "source"):
+        table.add_column(name, justify="right" if name in {"points", "held"} else "left")
+    for lot in lots.rows:
+        source = f"{lot.source_type} {lot.source_id}"
+        table.add_row(lot.lot, f"{lot.points:,}", f"{lot.held:,}", _time(lot.earned_at), _time(lot.expires_at), source)
+    console.print(table)
+    if lots.next_page_token:
+        console.print("There are more lots.")
+
+
+async def statement(console: Console, settings: Settings, programme: str, member: str, limit: int) -> None:
+    """A member's entries, newest first."""
+    async with _queries(settings) as queries:
+        page = await queries.entries(encode_id(programme), encode_id(member), page_size=limit)
+    table = Table(title=f"Statement of {member}, newest first", title_justify="left")
+    for name in ("when (UTC)", "what", "points", "held", "balance", "channel", "source", "lots"):
+        table.add_column(name, justify="right" if name in {"points", "held", "balance"} else "left")
+    for row in page.rows:
+        lots = ", ".join(f"{lot} {points:,}" for lot, points in row.lots[:3]) + (" ..." if len(row.lots) > 3 else "")
+        table.add_row(
+            _time(row.occurred_at),
+            row.kind.removesuffix(".v1"),
+            f"{row.points:+,}" if row.points else "",
+            f"{row.held:+,}" if row.held else "",
+            f"{row.balance:,}",
+            row.channel,
+            f"{row.source_type} {row.source_id}".strip(),
+            lots,
+        )
+    console.print(table)
+    if page.next_page_token:
+        console.print(f"There are older entries: --limit shows more than {limit}.")
+
+
+async def inventory(console: Console, settings: Settings, programme: str, sku: str, limit: int) -> None:
+    """Stock items, by SKU and location."""
+    async with _queries(settings) as queries:
+        page = await queries.inventory(encode_id(programme), sku=encode_id(sku) if sku else "", page_size=limit)
+    table = Table(title=f"Inventory of {programme}", title_justify="left")
+    for name in ("sku", "location", "received", "on hand", "locked", "available", "shipped"):
+        table.add_column(name, justify="left" if name in {"sku", "location"} else "right")
+    for row in page.rows:
+        numbers = (row.received, row.on_hand, row.locked, row.available, row.shipped)
+        table.add_row(row.sku, row.location, *(f"{number:,}" for number in numbers))
+    console.print(table)
+    if page.next_page_token:
+        console.print(f"There are more items: --limit shows more than {limit}, --sku one of them.")
+
+
+async def events(settings: Settings, after: int, limit: int, filters: dict[str, Any]) -> None:
+    """Events as JSON lines."""
+    left = limit
+    with borrowed_database(settings) as database:
+        async with PostgresLog(database.app_dsn) as log:
+            async for records in log.records(after, **filters):
+                for record in records:
+                    line = {
+                        "position": record.position,
+                        "stream": record.stream,
+                        "version": record.version,
+                        "topic": record.topic,
+                        "occurred_at": to_datetime(record.occurred_at),
+                        "recorded_at": to_datetime(record.recorded_at),
+                        "business_date": record.business_date,
+                        "actor": record.actor,
+                        "channel": record.channel,
+                        "command_id": record.command_id.hex(),
+                        "event": decode_event(record.topic, record.event),
+                    }
+                    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+                    left -= 1
+                    if left == 0:
+                        return
+
+
+def config(console: Console, settings: Settings) -> None:
+    """Every setting, its value, and what it is for."""
+    table = Table(title="Settings: environment, then loyalty.toml, then these defaults", title_justify="left")
+    for name in ("environment variable", "value", "what it is for"):
+        table.add_column(name)
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        shown = "********" if isinstance(value, SecretStr) else "" if value is None else str(value)
+        table.add_row(f"LOYALTY_{name.upper()}", shown, field.description)
+    console.print(table)

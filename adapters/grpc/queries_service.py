@@ -1,0 +1,161 @@
+"""The service that answers questions, of the views and of the log."""
+
+from adapters.grpc.closing import Closing
+from adapters.grpc.fields import at_most, command_id, ident, label, optional_ident, optional_instant
+from adapters.grpc.positions import parse_position, position_token
+from adapters.grpc.replies import Context, streaming, unary
+from adapters.grpc.to_proto import fill_receipt, fill_refusal
+from adapters.grpc.views_to_proto import (
+    balance_message,
+    entry_message,
+    lot_message,
+    records_messages,
+    redemption_message,
+    stock_message,
+    timestamp,
+)
+from ledger.errors import InvalidCommand
+from ledger.ports import Log
+from ledger.receipts import Receipt
+from loyalty.v1 import events_pb2
+from loyalty.v1 import queries_pb2 as pb
+from loyalty.v1.queries_pb2_grpc import QueryServiceServicer
+from projections.queries import NotFound, Queries
+
+SERVICE = "loyalty.v1.QueryService"
+
+PAGE_DEFAULT = 100
+PAGE_MAX = 1_000
+TOPICS_MAX = 64
+STREAM_LENGTH_MAX = 2_048
+"""Ids grow when they are percent-encoded: two of them with 64 characters each fit."""
+
+
+class QueryService(QueryServiceServicer):
+    """Decodes questions, hands them to the views or the log, and encodes the answers."""
+
+    def __init__(self, log: Log, queries: Queries, closing: Closing) -> None:
+        self._log = log
+        self._queries = queries
+        self._closing = closing
+
+    @unary
+    async def GetBalance(self, request: pb.GetBalanceRequest) -> pb.GetBalanceResponse:
+        """A member's balances."""
+        answer = await self._queries.balance(
+            ident(request.programme, "programme"),
+            ident(request.member, "member"),
+            at=optional_instant(request, "at"),
+            min_position=parse_position(request.min_position, "min_position"),
+        )
+        return pb.GetBalanceResponse(
+            balances=map(balance_message, answer.balances),
+            at=timestamp(answer.at),
+            position=position_token(answer.position),
+        )
+
+    @unary
+    async def ListLots(self, request: pb.ListLotsRequest) -> pb.ListLotsResponse:
+        """A member's lots."""
+        page = await self._queries.lots(
+            ident(request.programme, "programme"),
+            ident(request.member, "member"),
+            at=optional_instant(request, "at"),
+            min_position=parse_position(request.min_position, "min_position"),
+            page_size=_page_size(request.page_size),
+            page_token=request.page_token,
+        )
+        return pb.ListLotsResponse(
+            lots=map(lot_message, page.rows),
+            next_page_token=page.next_page_token,
+            position=position_token(page.position),
+        )
+
+    @unary
+    async def ListEntries(self, request: pb.ListEntriesRequest) -> pb.ListEntriesResponse:
+        """A member's statement."""
+        page = await self._queries.entries(
+            ident(request.programme, "programme"),
+            ident(request.member, "member"),
+            min_position=parse_position(request.min_position, "min_position"),
+            page_size=_page_size(request.page_size),
+            page_token=request.page_token,
+        )
+        return pb.ListEntriesResponse(
+            entries=map(entry_message, page.rows),
+            next_page_token=page.next_page_token,
+            position=position_token(page.position),
+        )
+
+    @unary
+    async def GetRedemption(self, request: pb.GetRedemptionRequest) -> pb.GetRedemptionResponse:
+        """One redemption."""
+        row = await self._queries.redemption(
+            ident(request.programme, "programme"),
+            ident(request.redemption, "redemption"),
+            min_position=parse_position(request.min_position, "min_position"),
+        )
+        return pb.GetRedemptionResponse(redemption=redemption_message(row))
+
+    @unary
+    async def GetInventory(self, request: pb.GetInventoryRequest) -> pb.GetInventoryResponse:
+        """One stock item."""
+        row = await self._queries.stock_item(
+            ident(request.programme, "programme"),
+            ident(request.sku, "sku"),
+            ident(request.location, "location"),
+            min_position=parse_position(request.min_position, "min_position"),
+        )
+        return pb.GetInventoryResponse(item=stock_message(row))
+
+    @unary
+    async def ListInventory(self, request: pb.ListInventoryRequest) -> pb.ListInventoryResponse:
+        """The stock items of a programme."""
+        page = await self._queries.inventory(
+            ident(request.programme, "programme"),
+            sku=optional_ident(request.sku, "sku"),
+            min_position=parse_position(request.min_position, "min_position"),
+            page_size=_page_size(request.page_size),
+            page_token=request.page_token,
+        )
+        return pb.ListInventoryResponse(
+            items=map(stock_message, page.rows),
+            next_page_token=page.next_page_token,
+            position=position_token(page.position),
+        )
+
+    @unary
+    async def GetCommand(self, request: pb.GetCommandRequest) -> pb.GetCommandResponse:
+        """What became of a command."""
+        outcome = await self._log.outcome(command_id(request.command_id, "command_id"))
+        if outcome is None:
+            raise NotFound("command", request.command_id)
+        response = pb.GetCommandResponse()
+        if isinstance(outcome.answer, Receipt):
+            fill_receipt(response.receipt, outcome.answer, True)
+        else:
+            fill_refusal(response.refusal, outcome.answer, True)
+        return response
+
+    @streaming
+    async def SubscribeEvents(self, request: events_pb2.SubscribeEventsRequest, context: Context) -> None:
+        """The events of the log."""
+        topics = at_most(request.topics, TOPICS_MAX, "topics")
+        if len(request.stream) > STREAM_LENGTH_MAX:
+            raise InvalidCommand("stream", f"has more than {STREAM_LENGTH_MAX} characters")
+        batches = self._log.records(
+            parse_position(request.after, "after"),
+            programme=optional_ident(request.programme, "programme"),
+            stream=request.stream,
+            topics=tuple(label(topic, "topics") for topic in topics),
+            follow=request.follow,
+        )
+        while (records := await self._closing.race(anext(batches, None))) is not None:
+            for message in records_messages(records):
+                await context.write(message)
+
+
+def _page_size(asked: int) -> int:
+    if asked < 0:
+        raise InvalidCommand("page_size", f"must not be negative, not {asked}")
+    return min(asked or PAGE_DEFAULT, PAGE_MAX)

@@ -1,0 +1,127 @@
+"""The gRPC server: both services, health and reflection; how it starts, and how it stops without losing an answer."""
+
+import asyncio
+from ipaddress import ip_address
+from typing import Any
+
+import grpc
+import msgspec
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from adapters.grpc import commands_service, queries_service
+from adapters.grpc.closing import Closed, Closing
+from adapters.grpc.commands_service import CommandService
+from adapters.grpc.ports import Sweeper
+from adapters.grpc.queries_service import QueryService
+from ledger.ports import Ledger, Log
+from loyalty.v1.commands_pb2_grpc import add_CommandServiceServicer_to_server
+from loyalty.v1.queries_pb2_grpc import add_QueryServiceServicer_to_server
+from projections.queries import Queries
+
+SERVICES = (commands_service.SERVICE, queries_service.SERVICE)
+
+
+class ServerOptions(msgspec.Struct, frozen=True):
+    """How a server listens and what it takes."""
+
+    address: str = "127.0.0.1:50051"
+    """Host and port; a loopback address, since there is no access control. Port 0 takes a free one."""
+    message_bytes_max: int = 16 * 1024 * 1024
+    rpcs_max: int = 4_096
+    """Calls under way at once; more are answered RESOURCE_EXHAUSTED at once."""
+    grace_seconds: float = 10.0
+    """How long a stop waits for the answers to what was accepted."""
+
+
+class LedgerServer:
+    """A server that listens; it is healthy only while it is told so."""
+
+    def __init__(self, server: grpc.aio.Server, port: int, closing: Closing, grace_seconds: float) -> None:
+        """Made by `build_server`."""
+        self.port = port
+        self._server = server
+        self._closing = closing
+        self._grace_seconds = grace_seconds
+        self._health = _Health(closing)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+
+    async def start(self) -> None:
+        """Begin to answer calls; the health service says NOT_SERVING until `set_serving`."""
+        await self.set_serving(False)
+        await self._server.start()
+
+    async def set_serving(self, serving: bool) -> None:
+        """Say whether commands and queries can be answered."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", *SERVICES):
+            await self._health.set(service, status)
+
+    async def stop(self) -> None:
+        """Say NOT_SERVING, take no more calls, answer those under way, end the endless ones."""
+        await self._health.enter_graceful_shutdown()
+        self._closing.begin()
+        await self._server.stop(self._grace_seconds)
+
+
+class _Health(health.aio.HealthServicer):
+    """The health service; watching it ends when the server stops."""
+
+    def __init__(self, closing: Closing) -> None:
+        super().__init__()
+        self._closing = closing
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
+        try:
+            await self._closing.race(super().Watch(request, context))
+        except Closed:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the server stops")
+
+
+def build_server(
+    ledger: Ledger, log: Log, queries: Queries, sweeper: Sweeper, options: ServerOptions | None = None
+) -> LedgerServer:
+    """A server that listens on its port and is yet to be started; call it where the event loop runs.
+
+    Raises ValueError for an address that other machines can reach, RuntimeError for one that is taken.
+    """
+    options = options or ServerOptions()
+    address = _loopback(options.address)
+    server = grpc.aio.server(
+        options=(
+            ("grpc.max_receive_message_length", options.message_bytes_max),
+            ("grpc.max_send_message_length", options.message_bytes_max),
+            # Without this a second server could share the port, and each would see some of the calls.
+            ("grpc.so_reuseport", 0),
+        ),
+        maximum_concurrent_rpcs=options.rpcs_max,
+    )
+    closing = Closing()
+    add_CommandServiceServicer_to_server(CommandService(ledger, sweeper, closing), server)
+    add_QueryServiceServicer_to_server(QueryService(log, queries, closing), server)
+    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return LedgerServer(server, server.add_insecure_port(address), closing, options.grace_seconds)
+
+
+async def serve(server: LedgerServer, stopping: asyncio.Event) -> None:
+    """Run a server until it is told to stop."""
+    await server.start()
+    try:
+        await stopping.wait()
+    finally:
+        await server.stop()
+
+
+def _loopback(address: str) -> str:
+    """The address with its host as a number. Raises ValueError unless it is a loopback address."""
+    host, _, port = address.rpartition(":")
+    try:
+        number = ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+    except ValueError:
+        number = None
+    if number is None or not number.is_loopback or not port.isdecimal():
+        raise ValueError(
+            f"{address!r} is not a loopback address with a port: "
+            "access control does not exist yet, so the ledger listens on this machine only"
+        )
+    return f"[{number}]:{port}" if number.version == 6 else f"{number}:{port}"

@@ -1,0 +1,110 @@
+"""What a projection is: a name, a version, tables with the statements that load and write them, and a pure fold.
+
+The tables and statements of a view stand in a file `view.sql` beside its fold, in blocks. A block begins with a line
+
+    -- tables                                   DDL of this version; `{lots}` is its table `lots`
+    -- readers                                  SQL views without the version, for everybody who reads
+    -- load <name>: <table> (<columns>)         SELECT of the rows of the keys in `{given}`
+    -- insert <name>: <table>                   no statement: the rows are new, they are copied into the table
+    -- write <name>: <table> (<columns>)        a statement that merges the rows of `{given}` into tables
+
+`{given}` has the named columns of the table, filled with what the fold asks for or what it yields under <name>. Writes
+run in the order in which they stand there. Nothing here executes anything.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ledger.events import Fact
+from projections.recorded import Recorded, Undecodable
+
+Row = tuple[Any, ...]
+Keys = Mapping[str, Iterable[Row]]
+"""The keys of the rows that a fold needs, by the name of the load."""
+Rows = Mapping[str, Sequence[Row]]
+"""The rows that were found for them."""
+Changes = Mapping[str, Iterable[Row]]
+"""What a fold yields: rows, by the name of the insert or write."""
+
+SCHEMA = "projections"
+
+
+class StepKind(StrEnum):
+    """What a block's statement is for."""
+
+    LOAD = "load"
+    INSERT = "insert"
+    WRITE = "write"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One statement and what it is given."""
+
+    kind: StepKind
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    """What is given, as columns of the table; none: all of its columns."""
+    statement: str
+
+
+class Script(msgspec.Struct, frozen=True):
+    """The contents of a `view.sql`."""
+
+    tables: str
+    readers: str
+    steps: tuple[Step, ...]
+
+
+def _no_keys(events: Sequence[Recorded]) -> Keys:
+    return {}
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """A view that follows the log."""
+
+    name: str
+    version: int
+    script: Script
+    events: frozenset[type[Fact]]
+    """What the fold folds; it never sees anything else."""
+    fold: Callable[[Rows, Sequence[Recorded]], Changes]
+    """From the rows of the keys touched and the events of a batch to what changes; pure."""
+    keys: Callable[[Sequence[Recorded]], Keys] = _no_keys
+    """The rows that the fold needs for these events."""
+
+    def table(self, name: str) -> str:
+        """The full name of one of this version's tables."""
+        return f"{SCHEMA}.{self.name}_v{self.version}_{name}"
+
+    def render(self, statement: str, given: str = "") -> str:
+        """A statement with the names of this version's tables in it."""
+        return re.sub(r"\{(\w+)\}", lambda m: given if m[1] == "given" else self.table(m[1]), statement)
+
+    def select(self, events: Sequence[Recorded]) -> list[Recorded]:
+        """The events that the fold folds."""
+        wanted = self.events | {Undecodable}
+        return [recorded for recorded in events if type(recorded.event) in wanted]
+
+
+_BLOCK = re.compile(
+    r"^-- (tables|readers|load|insert|write)(?: (\w+): (\w+)(?: \(([\w, ]+)\))?)?\n(.*?)(?=^-- |\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def read_script(fold: str) -> Script:
+    """The `view.sql` beside the module whose `__file__` is given."""
+    blocks = _BLOCK.findall(Path(fold).with_name("view.sql").read_text())
+    texts = {kind: body.strip() for kind, name, _, _, body in blocks if not name}
+    steps = tuple(
+        Step(StepKind(kind), name, table, tuple(re.findall(r"\w+", columns)), body.strip())
+        for kind, name, table, columns, body in blocks
+        if name
+    )
+    return Script(texts["tables"], texts["readers"], steps)

@@ -1,0 +1,142 @@
+"""What the oracle keeps: plain things in dicts and lists, changed in place."""
+
+from dataclasses import dataclass, field
+
+from ledger import events as e
+
+PartRow = tuple[str, int]
+"""A lot's id and some of its points."""
+
+
+class Broken(AssertionError):
+    """Raised when a log contradicts what must always hold; names the position."""
+
+
+@dataclass
+class Lot:
+    """Points granted together, and how many of them are left."""
+
+    id: str
+    number: int
+    unit: str
+    points: int
+    earned_at: int
+    available_at: int
+    expires_at: int
+    root: str
+    issued: str
+    funding: e.Funding
+    source: e.Source
+    unit_cost: str | None
+
+    def open_at(self, at: int) -> bool:
+        return self.points > 0 and self.available_at <= at < self.expires_at
+
+
+@dataclass
+class Hold:
+    """Points out of lots, set aside."""
+
+    id: str
+    unit: str
+    parts: list[PartRow]
+    expires_at: int
+    redemption: str
+
+    @property
+    def points(self) -> int:
+        return sum(points for _, points in self.parts)
+
+
+@dataclass
+class Account:
+    """What ever came to a member and went, in one unit."""
+
+    credits: int = 0
+    debits: int = 0
+    expiries: int = 0
+    settled_at: int = 0
+
+
+@dataclass
+class Member:
+    """A member's lots and holds."""
+
+    id: str
+    made: int = 0
+    lots: dict[str, Lot] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+
+    def left(self, unit: str) -> int:
+        return sum(lot.points for lot in self.lots.values() if lot.unit == unit)
+
+    def held(self, unit: str) -> int:
+        return sum(hold.points for hold in self.holds.values() if hold.unit == unit)
+
+    def open(self, unit: str, at: int) -> int:
+        return sum(lot.points for lot in self.lots.values() if lot.unit == unit and lot.open_at(at))
+
+    def pending(self, unit: str, at: int) -> int:
+        return sum(lot.points for lot in self.lots.values() if lot.unit == unit and lot.available_at > at)
+
+    def in_order(self, unit: str) -> list[Lot]:
+        """Lots with points left, first expiring first; what never expires has the latest expiry there is."""
+        lots = [lot for lot in self.lots.values() if lot.unit == unit and lot.points]
+        return sorted(lots, key=lambda lot: (lot.expires_at, lot.earned_at, lot.number))
+
+    def first_expiring(self, unit: str, points: int, at: int) -> list[PartRow]:
+        """Which lots should give so many points at an instant."""
+        parts = []
+        for lot in self.in_order(unit):
+            given = min(points, lot.points) if lot.open_at(at) else 0
+            if given:
+                parts.append((lot.id, given))
+                points -= given
+        return parts
+
+
+@dataclass
+class Stock:
+    """Units of one SKU at one location, and what they cost."""
+
+    received: int = 0
+    free: int = 0
+    shipped: int = 0
+    locks: dict[str, e.StockLocked] = field(default_factory=dict)
+    cost_in: int = 0
+    cost_out: int = 0
+
+    @property
+    def locked(self) -> int:
+        return sum(lock.quantity for lock in self.locks.values())
+
+
+@dataclass
+class Redemption:
+    """A redemption, and what became of it: PLACED, FULFILLED or CANCELLED."""
+
+    placed: e.RedemptionPlaced
+    stage: str = "PLACED"
+    outbound: bool = False
+
+
+@dataclass
+class Programme:
+    """Everything of one loyalty scheme."""
+
+    name: str
+    settings: e.Settings
+    clock: int
+    members: dict[str, Member] = field(default_factory=dict)
+    stocks: dict[str, Stock] = field(default_factory=dict)
+    rewards: dict[str, list[e.RewardDefined]] = field(default_factory=dict)
+    redemptions: dict[str, Redemption] = field(default_factory=dict)
+
+    @property
+    def manual(self) -> bool:
+        return self.settings.clock is e.ClockKind.MANUAL
+
+    def points(self, unit: str) -> int:
+        """What all members own together, held points included."""
+        return sum(member.left(unit) + member.held(unit) for member in self.members.values())

@@ -1,0 +1,106 @@
+"""The oracle: folds the log record by record and raises `Broken` at the first position where something is wrong."""
+
+from collections.abc import Iterable
+
+from ledger import events as e
+from ledger.events import Fact
+from ledger.records import Record
+from tests.oracle import goods, points
+from tests.oracle.envelope import Envelopes, local_date
+from tests.oracle.facts import Broken, Programme, Stock
+from tests.oracle.loose import Loose, require
+
+_AHEAD = 5 * 60 * 1_000_000
+_FOLDS = points.FOLDS | goods.FOLDS
+
+BalanceRow = tuple[str, str, int, int, int]
+"""Member, unit, open, pending, held."""
+
+
+class Oracle:
+    """The ledger as it should be after the records folded so far."""
+
+    def __init__(self, shard: int = 1) -> None:
+        self.envelopes = Envelopes(shard)
+        self.programmes: dict[str, Programme] = {}
+        self._command = b""
+        self._loose = Loose()
+
+    @property
+    def position(self) -> int:
+        """Of the last record folded."""
+        return self.envelopes.position
+
+    def fold(self, records: Iterable[Record]) -> None:
+        """Fold records in order, checking every invariant at every position. Raises Broken."""
+        for record in records:
+            if record.command_id != self._command:
+                self._loose.check()
+                self._command = record.command_id
+            self._fold(record, self.envelopes.check(record))
+
+    def finish(self) -> None:
+        """Say that the last command is over. Raises Broken where it left something undone."""
+        self._loose.check()
+        self._command = b""
+
+    def _fold(self, record: Record, event: Fact) -> None:
+        if isinstance(event, e.ProgrammeOpened):
+            require(record.programme not in self.programmes and record.version == 1, record, "opened twice")
+            self.programmes[record.programme] = Programme(record.programme, event.settings, record.occurred_at)
+        programme = self.programmes.get(record.programme)
+        require(programme is not None, record, "a programme that was never opened has events")
+        assert programme is not None
+        day = local_date(programme.settings.zone, record.occurred_at)
+        require(record.business_date.isoformat() == day, record, f"the business date is {day}")
+        if isinstance(event, e.ClockAdvanced):
+            require(programme.manual and event.now >= programme.clock, record, "the clock moved back")
+            programme.clock = event.now
+        elif not isinstance(event, e.ProgrammeOpened):
+            earliest = self.present(record.programme) - programme.settings.backdating_seconds * 1_000_000
+            in_time = earliest <= record.occurred_at <= self.present(record.programme) + _AHEAD
+            require(in_time, record, "it is dated outside of the window")
+            _FOLDS[type(event)](programme, record, event, self._loose)
+        self._check_sums(programme, record)
+
+    def _check_sums(self, programme: Programme, record: Record) -> None:
+        """What came less what went is what is there; units received are free, locked or shipped."""
+        kind, _, name = record.stream.partition("/")[2].partition("/")
+        if kind == "member":
+            member = programme.members[name]
+            for unit, account in member.accounts.items():
+                there = member.left(unit) + member.held(unit)
+                moved = account.credits - account.debits - account.expiries
+                require(there == moved, record, f"{member.id} owns {there} {unit}, the movements come to {moved}")
+        elif kind == "stock":
+            stock = programme.stocks[name]
+            require(stock.free >= 0, record, "fewer units than none are free")
+            units = stock.free + stock.locked + stock.shipped
+            require(units == stock.received, record, f"{units} units are known, {stock.received} came in")
+            left = stock.cost_in - stock.cost_out
+            require(left >= 0 and (left == 0 or stock.received > stock.shipped), record, f"no unit, but a value {left}")
+
+    # -- what can be asked
+
+    def present(self, programme: str) -> int:
+        """A programme's present: its manual clock, or the time of the last record."""
+        found = self.programmes[programme]
+        return found.clock if found.manual else self.envelopes.recorded_at
+
+    def balances(self, programme: str, member: str, at: int | None = None) -> list[BalanceRow]:
+        """A member's balance in each unit, as a receipt states it: at the present, or at the last event if later."""
+        known = self.programmes[programme].members.get(member)
+        found = []
+        for unit, account in known.accounts.items() if known else ():
+            assert known is not None
+            when = max(self.present(programme) if at is None else at, account.settled_at)
+            row = (member, unit, known.open(unit, when), known.pending(unit, when), known.held(unit))
+            late = sum(lot.points for lot in known.lots.values() if lot.unit == unit and lot.expires_at <= when)
+            if sum(row[2:]) + late != account.credits - account.debits - account.expiries:
+                raise Broken(f"{row} and {late} points past their expiry are not what came less what went")
+            found.append(row)
+        return found
+
+    def stock(self, programme: str, item: str) -> Stock:
+        """A stock item, `sku@location`."""
+        return self.programmes[programme].stocks.get(item, Stock())

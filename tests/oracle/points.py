@@ -1,0 +1,209 @@
+"""What the oracle knows of points: grants, holds, spends, transfers, expiries."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ledger import events as e
+from ledger.events import Fact
+from ledger.ids import lot_id, lot_number
+from ledger.records import Record
+from tests.oracle.facts import Account, Hold, Lot, Member, PartRow, Programme
+from tests.oracle.loose import Loose, require
+
+
+def member_of(programme: Programme, record: Record) -> Member:
+    member = programme.members.get(record.stream.removeprefix(f"{record.programme}/member/"))
+    require(member is not None, record, "a member who never joined has events")
+    assert member is not None
+    return member
+
+
+def account_of(member: Member, unit: str, record: Record) -> Account:
+    account = member.accounts.setdefault(unit, Account())
+    account.settled_at = max(account.settled_at, record.occurred_at)
+    return account
+
+
+def rows(parts: Sequence[e.Part]) -> list[PartRow]:
+    return [(part.lot, part.points) for part in parts]
+
+
+def check_parts(member: Member, unit: str, parts: Sequence[e.Part], record: Record) -> None:
+    """Parts say of their lots what was said when these were granted."""
+    require(len(parts) > 0, record, "points move without lots")
+    for part in parts:
+        lot = member.lots.get(part.lot)
+        require(lot is not None, record, f"{part.lot} is no lot of {member.id}")
+        assert lot is not None
+        told = (unit, part.root, part.issued, part.funding, part.expires_at, part.unit_cost)
+        known = (lot.unit, lot.root, lot.issued, lot.funding, lot.expires_at, lot.unit_cost)
+        require(told == known, record, f"{part.lot} was {known}, now {told}")
+        require(part.points > 0, record, f"{part.lot} gives {part.points} points")
+
+
+def spend(member: Member, unit: str, parts: Sequence[e.Part], record: Record) -> None:
+    """Take points out of open lots: first expiring first, none expired, none earned or available only later."""
+    check_parts(member, unit, parts, record)
+    at = record.occurred_at
+    points = sum(part.points for part in parts)
+    wanted = member.first_expiring(unit, points, at)
+    require(rows(parts) == wanted, record, f"{points} points come from {rows(parts)}, not from {wanted}")
+    draw(member, parts, record)
+
+
+def draw(member: Member, parts: Sequence[e.Part], record: Record) -> None:
+    for part in parts:
+        lot = member.lots[part.lot]
+        lot.points -= part.points
+        require(lot.points >= 0, record, f"{part.lot} is below zero")
+
+
+def end_hold(member: Member, hold_id: str, unit: str, parts: Sequence[e.Part], record: Record) -> Hold:
+    """A hold ends whole: exactly the points that were set aside."""
+    hold = member.holds.pop(hold_id, None)
+    require(hold is not None, record, f"{hold_id} is not held")
+    assert hold is not None
+    check_parts(member, unit, parts, record)
+    require((hold.unit, hold.parts) == (unit, rows(parts)), record, f"{hold_id} had {hold.parts}, not {rows(parts)}")
+    return hold
+
+
+def joined(programme: Programme, record: Record, event: e.MemberEnrolled, loose: Loose) -> None:
+    require(record.stream == f"{programme.name}/member/{event.member}", record, "another member's stream")
+    require(event.member not in programme.members, record, f"{event.member} joined before")
+    programme.members[event.member] = Member(event.member)
+
+
+def earned(programme: Programme, record: Record, event: e.PointsEarned, loose: Loose) -> None:
+    member = member_of(programme, record)
+    member.made += 1
+    at = record.occurred_at
+    require(event.lot == lot_id(member.id, member.made), record, f"{event.lot} is lot {member.made} of {member.id}")
+    require(event.points > 0, record, "a grant of nothing")
+    require(at <= event.available_at < event.expires_at, record, "a lot that is never open")
+    require(event.issued == record.business_date.isoformat()[:7], record, f"{event.issued} is another month")
+    member.lots[event.lot] = Lot(
+        event.lot,
+        member.made,
+        event.unit,
+        event.points,
+        at,
+        event.available_at,
+        event.expires_at,
+        event.lot,
+        event.issued,
+        event.funding,
+        event.source,
+        event.unit_cost,
+    )
+    account_of(member, event.unit, record).credits += event.points
+    loose.meet_if("earned", member.id, event.lot, event.points)
+
+
+def held(programme: Programme, record: Record, event: e.PointsHeld, loose: Loose) -> None:
+    member = member_of(programme, record)
+    require(event.hold not in member.holds, record, f"{event.hold} is held already")
+    require(event.expires_at > record.occurred_at, record, "a hold that ends before it begins")
+    account_of(member, event.unit, record)
+    spend(member, event.unit, event.parts, record)
+    hold = Hold(event.hold, event.unit, rows(event.parts), event.expires_at, event.redemption)
+    member.holds[event.hold] = hold
+    if event.redemption:
+        loose.meet(record, "held", event.redemption, member.id, event.unit, hold.points, event.expires_at)
+
+
+def released(programme: Programme, record: Record, event: e.PointsReleased, loose: Loose) -> None:
+    member = member_of(programme, record)
+    account_of(member, event.unit, record)
+    hold = end_hold(member, event.hold, event.unit, event.parts, record)
+    for part in event.parts:
+        member.lots[part.lot].points += part.points
+    if hold.redemption:
+        loose.expect("given back", hold.redemption)
+
+
+def redeemed(programme: Programme, record: Record, event: e.PointsRedeemed, loose: Loose) -> None:
+    member = member_of(programme, record)
+    account = account_of(member, event.unit, record)
+    if event.hold:
+        hold = end_hold(member, event.hold, event.unit, event.parts, record)
+        require(hold.redemption == event.redemption, record, f"{event.hold} belongs to {hold.redemption!r}")
+        require(record.occurred_at < hold.expires_at, record, f"{event.hold} had timed out")
+    else:
+        spend(member, event.unit, event.parts, record)
+    points = sum(part.points for part in event.parts)
+    account.debits += points
+    if event.redemption:
+        if not event.hold:
+            loose.meet(record, "captured", event.redemption, member.id, event.unit, points)
+        loose.expect("settled", event.redemption)
+    else:
+        require(event.kind is e.RedeemKind.OFFSET, record, "points are spent for nothing")
+        loose.meet(record, "paid", member.id, event.order, event.unit, points, event.hold, event.amount)
+
+
+def expired(programme: Programme, record: Record, event: e.PointsExpired, loose: Loose) -> None:
+    member = member_of(programme, record)
+    check_parts(member, event.unit, event.parts, record)
+    require(event.effective_at <= record.occurred_at, record, "an expiry before its time")
+    for part in event.parts:
+        require(part.expires_at == event.effective_at, record, f"{part.lot} expires at another time")
+    draw(member, event.parts, record)
+    account_of(member, event.unit, record).expiries += sum(part.points for part in event.parts)
+
+
+def sent(programme: Programme, record: Record, event: e.PointsTransferredOut, loose: Loose) -> None:
+    member = member_of(programme, record)
+    require(member.id != event.to, record, "a transfer to oneself")
+    spend(member, event.unit, event.parts, record)
+    account_of(member, event.unit, record).debits += sum(part.points for part in event.parts)
+    children = []
+    for part in event.parts:
+        lot = member.lots[part.lot]
+        children.append((part.points, lot.id, lot.root, lot.earned_at, lot.issued, lot.funding, lot.source.id))
+    loose.expect("came", member.id, event.to, event.unit, tuple(children), record.occurred_at)
+
+
+def came(programme: Programme, record: Record, event: e.PointsTransferredIn, loose: Loose) -> None:
+    member = member_of(programme, record)
+    account = account_of(member, event.unit, record)
+    sender = programme.members[event.sender]
+    children = []
+    for child in event.lots:
+        member.made += 1
+        require(child.lot == lot_id(member.id, member.made), record, f"{child.lot} is lot {member.made}")
+        parent = sender.lots[child.parent]
+        same = (parent.expires_at, parent.unit_cost, parent.source) == (child.expires_at, child.unit_cost, child.source)
+        require(same, record, f"{child.lot} is not as {child.parent} was")
+        require(child.available_at == record.occurred_at, record, f"{child.lot} is available at another time")
+        children.append(
+            (child.points, child.parent, child.root, child.earned_at, child.issued, child.funding, child.source.id)
+        )
+        member.lots[child.lot] = Lot(
+            child.lot,
+            lot_number(child.lot),
+            event.unit,
+            child.points,
+            child.earned_at,
+            child.available_at,
+            child.expires_at,
+            child.root,
+            child.issued,
+            child.funding,
+            child.source,
+            child.unit_cost,
+        )
+        account.credits += child.points
+    loose.meet(record, "came", event.sender, member.id, event.unit, tuple(children), record.occurred_at)
+
+
+FOLDS: dict[type[Fact], Callable[[Programme, Record, Any, Loose], None]] = {
+    e.MemberEnrolled: joined,
+    e.PointsEarned: earned,
+    e.PointsHeld: held,
+    e.PointsReleased: released,
+    e.PointsRedeemed: redeemed,
+    e.PointsExpired: expired,
+    e.PointsTransferredOut: sent,
+    e.PointsTransferredIn: came,
+}

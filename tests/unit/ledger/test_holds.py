@@ -1,0 +1,94 @@
+"""Points set aside."""
+
+from ledger.events import PointsHeld, PointsReleased
+from tests.unit.ledger.desk import Desk
+
+
+def test_held_points_are_owned_but_not_open(desk: Desk) -> None:
+    desk.given("anna earns 100 expiring 2026-03-31")
+    then = desk.when("anna holds 60 as h1")
+    assert (then.open("anna"), then.held("anna"), then.balance("anna")) == (40, 60, 100)
+    assert desk.when("anna gives 41 to bo").refused("INSUFFICIENT_POINTS", spendable=40)
+
+
+def test_released_points_go_back_to_their_own_lots(desk: Desk) -> None:
+    desk.given("anna earns 50 expiring 2026-03-31", "anna earns 50 expiring 2026-06-30", "anna holds 70 as h1")
+    then = desk.when("anna releases h1")
+    assert then.lots("anna") == [(50, "2026-03-31"), (50, "2026-06-30")]
+    (event,) = then.events(PointsReleased)
+    assert [(part.lot, part.points) for part in event.parts] == [("anna:1", 50), ("anna:2", 20)]
+
+
+def test_a_hold_lasts_as_long_as_the_programme_says_unless_a_shorter_time_is_asked(desk: Desk) -> None:
+    desk.opens(hold_seconds=3_600)
+    desk.given("anna earns 100")
+    (held,) = desk.when("anna holds 10 as h1").events(PointsHeld)
+    assert held.expires_at == desk.lines.moment("2026-01-01 13:00")
+    (held,) = desk.when("anna holds 10 as h2 until 2026-01-01 12:30").events(PointsHeld)
+    assert held.expires_at == desk.lines.moment("2026-01-01 12:30")
+    assert desk.when("anna holds 10 as h3 until 2026-01-01 13:01").invalid("expires_at")
+    assert desk.when("anna holds 10 as h3 until 2026-01-01 12:00").invalid("expires_at")
+
+
+def test_a_hold_that_timed_out_pays_no_more(desk: Desk) -> None:
+    desk.opens(hold_seconds=3_600)
+    desk.given("anna earns 100", "anna holds 60 as h1", "time passes to 2026-01-01 13:00")
+    then = desk.when("anna buys tea 0.60 as o1 paying 60 points of h1 worth 0.60")
+    assert then.refused("HOLD_EXPIRED", hold="h1", expired_at=desk.now)
+    assert then.held("anna") == 60
+
+
+def test_a_hold_dated_before_its_time_out_still_pays_when_it_is_reported_late(desk: Desk) -> None:
+    """Edge case 9."""
+    desk.opens(hold_seconds=3_600)
+    desk.given("anna earns 100", "anna holds 60 as h1", "time passes to 2026-01-01 14:00")
+    then = desk.when("anna buys tea 0.60 as o1 paying 60 points of h1 worth 0.60 on 2026-01-01 12:59")
+    assert (then.accepted, then.held("anna"), then.balance("anna")) == (True, 0, 40)
+
+
+def test_two_holds_cannot_have_one_name(desk: Desk) -> None:
+    desk.given("anna earns 100", "anna holds 10 as h1")
+    assert desk.when("anna holds 20 as h1").refused("HOLD_EXISTS", hold="h1")
+    assert desk.when("anna holds 91 as h2").refused("INSUFFICIENT_POINTS", wanted=91, spendable=90)
+
+
+def test_a_hold_is_released_once(desk: Desk) -> None:
+    desk.given("anna earns 100", "anna holds 10 as h1", "anna releases h1")
+    assert desk.when("anna releases h1").refused("HOLD_NOT_FOUND", hold="h1")
+    assert desk.when("bo releases h1").refused("HOLD_NOT_FOUND", hold="h1")
+
+
+def test_a_release_after_expiry_expires_the_points_at_once_as_of_their_own_expiry(desk: Desk) -> None:
+    """Edge case 3: a hold cannot lengthen the life of points."""
+    desk.given("anna earns 50 expiring 2026-01-03", "anna earns 50 expiring 2026-01-04", "anna earns 50 never expiring")
+    desk.given("anna holds 120 as h1", "time passes to 2026-01-06")
+    then = desk.when("anna releases h1")
+    assert then.story == ["PointsReleased", "PointsExpired", "PointsExpired"]
+    assert expiries(desk, "h1") == [("2026-01-03", 50), ("2026-01-04", 50)]
+    assert (then.lots("anna"), then.balance("anna")) == ([(50, "never")], 50)
+
+
+def test_a_release_before_expiry_expires_nothing(desk: Desk) -> None:
+    desk.given("anna earns 50 expiring 2026-01-03", "anna holds 20 as h1", "time passes to 2026-01-03 23:59")
+    assert desk.when("anna releases h1").story == ["PointsReleased"]
+
+
+def test_a_release_expires_only_the_points_that_were_held(desk: Desk) -> None:
+    """Edge case 3: the rest of the lot is the sweep's to post."""
+    desk.given("anna earns 50 expiring 2026-01-03", "anna holds 20 as h1", "time passes to 2026-01-06")
+    desk.when("anna releases h1")
+    assert expiries(desk, "h1") == [("2026-01-03", 20)]
+    desk.when("what is due for anna by 2026-01-06 is posted")
+    assert expiries(desk, "h1") == [("2026-01-03", 20), ("2026-01-03", 30)]
+
+
+def expiries(desk: Desk, hold: str) -> list[tuple[str, int]]:
+    """All expiries posted so far: the last day, the points."""
+    from ledger.events import PointsExpired, decode_event
+
+    found = []
+    for record in desk.running.memory.records:
+        event = decode_event(record.topic, record.event)
+        if isinstance(event, PointsExpired):
+            found.append((desk.lines.last_day(event.effective_at), sum(part.points for part in event.parts)))
+    return found
