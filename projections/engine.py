@@ -73,9 +73,9 @@ class Engine:
 
     async def run(self) -> None:
         """Follow the log until cancelled; where the fold fails, say so and try again later. Raises Disconnected."""
-        pause = RETRY_SECONDS_MIN
+        pause, failed_at = 0.0, 0
         while True:
-            begin = position = await self._tables.position()
+            position = await self._tables.position()
             try:
                 while True:
                     batch = await self._feed.after(position)
@@ -85,10 +85,9 @@ class Engine:
                 continue
             except Stopped as failure:
                 await self._tables.stopped(failure)
-                if position > begin:
-                    pause = RETRY_SECONDS_MIN
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, RETRY_SECONDS_MAX)
+                pause = min(2 * pause, RETRY_SECONDS_MAX) if failure.position == failed_at else RETRY_SECONDS_MIN
+                failed_at = failure.position
+                await asyncio.sleep(pause)
 
     async def advance(self, after: int, upto: int, events: Sequence[Recorded]) -> None:
         """Fold events and move the checkpoint; if that fails, by halves, up to the very event. Raises Stopped."""

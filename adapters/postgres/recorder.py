@@ -25,8 +25,7 @@ from eventsourcing.persistence import (
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore, PostgresTrackingRecorder
 from eventsourcing.utils import retry
 from psycopg import Cursor
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.connect import register
@@ -64,16 +63,19 @@ _retry = retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
 
 def open_datastore(dsn: str, connections_max: int = 2) -> PostgresDatastore:
     """The library's pool of connections to a database; it opens at its first use, and the caller closes it."""
-    parameters = conninfo_to_dict(dsn)
-    names = ("dbname", "host", "port", "user", "password")
     datastore = PostgresDatastore(
-        *(str(parameters.get(name, "")) for name in names),
+        "",
+        "",
+        "",
+        "",
+        "",
         idle_in_transaction_session_timeout=LEASE_SECONDS,
         max_overflow=connections_max - 1,
         originator_id_type="text",
     )
-    # For what the library has no parameter for: encryption, time-outs.
+    # The library takes a few parts of a DSN; the rest (encryption, time-outs, services) matters as much.
     datastore.pool.conninfo = dsn
+    datastore.pool.kwargs = {"row_factory": dict_row, "application_name": "loyalty recorder"}
     return datastore
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import psycopg
@@ -32,8 +32,7 @@ from adapters.postgres.recorder import LedgerRecorder, LedgerTracking, open_data
 from adapters.postgres.store import PostgresStore
 from adapters.postgres.verify import verify
 from ledger.errors import Fenced
-from ledger.events import UPCASTERS, MemberEnrolled, PointsHeld, StockReceived
-from ledger.receipts import Receipt
+from ledger.events import UPCASTERS, MemberEnrolled, StockReceived
 
 with pytest.MonkeyPatch.context() as patch:
     # The library's cases import its cipher, and with it a package that we have no use for: none of them encrypts.
@@ -45,7 +44,7 @@ with pytest.MonkeyPatch.context() as patch:
 ANNA = "shop/member/anna"
 
 
-class Database(Protocol):
+class Database(NamedTuple):
     """A fresh database with the ledger's tables."""
 
     owner_dsn: str
@@ -59,13 +58,13 @@ def server() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def database(server: Endpoint) -> Iterator[Any]:
+def database(server: Endpoint) -> Database:
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server.superuser_dsn, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} OWNER loyalty_owner".encode())
-    fresh = Endpoint(*(make_conninfo(dsn, dbname=name) for dsn in (server.owner_dsn, server.app_dsn, "")), server.pid)
+    fresh = Database(make_conninfo(server.owner_dsn, dbname=name), make_conninfo(server.app_dsn, dbname=name))
     migrate(fresh.owner_dsn, fresh.app_dsn)
-    yield fresh
+    return fresh
 
 
 @pytest.fixture
@@ -218,16 +217,16 @@ async def test_a_writer_that_leads_is_fenced_by_a_recorder(recorder: LedgerRecor
     await store.close()
 
 
-def test_the_librarys_way_to_append_is_closed(recorder: LedgerRecorder, database: Database) -> None:
+def test_the_librarys_way_to_append_is_closed(recorder: LedgerRecorder) -> None:
     with recorder.datastore.transaction() as cursor, pytest.raises(ProgrammingError, match="insert_events"):
         recorder._insert_stored_events(cursor, [stored(1)])
     with pytest.raises(ProgrammingError, match="migrations"):
         recorder.create_table()
     with pytest.raises(NotSupportedError, match="tracking"):
         recorder.insert_events([stored(1)], tracking=Tracking("upstream", 1))
-    with pytest.raises(NotSupportedError), open_datastore(database.app_dsn) as datastore:
-        datastore.enable_db_functions = True
-        LedgerRecorder(datastore)
+    recorder.datastore.enable_db_functions = True
+    with pytest.raises(NotSupportedError):
+        LedgerRecorder(recorder.datastore)
     assert recorder.max_notification_id() is None
 
 
@@ -295,8 +294,8 @@ def test_a_checkpoint_moves_with_the_view_or_not_at_all(datastore: PostgresDatas
     with datastore.transaction(commit=False) as cursor:
         tracking._insert_tracking(cursor, Tracking("balances", 8))
     assert tracking.max_tracking_id("balances") == 7
+    datastore.single_row_tracking = False
     with pytest.raises(NotSupportedError):
-        datastore.single_row_tracking = False
         LedgerTracking(datastore)
 
 

@@ -44,7 +44,7 @@ SETTINGS = Settings(
 def settings(**changes: object) -> Settings:
     """The usual settings, with some of them changed."""
     fields = {name: getattr(SETTINGS, name) for name in SETTINGS.__struct_fields__}
-    return Settings(**(fields | changes))  # type: ignore[arg-type]
+    return Settings(**(fields | changes))
 
 
 class Then:

@@ -94,10 +94,13 @@ class Running:
         return working.result()
 
     async def _begin(self) -> None:
-        leading = asyncio.Event()
-        self.writer = Writer(self._store_of(self.memory), self.clock, self.limits, on_lead=lambda _: leading.set())
+        self.writer = Writer(self._store_of(self.memory), self.clock, self.limits)
         self._task = asyncio.create_task(self.writer.run())
-        await leading.wait()
+        for _ in range(100):
+            if self.writer.leads:
+                return
+            await asyncio.sleep(0)
+        raise WriterDied("the writer never led")
 
     async def _stop(self) -> None:
         self.writer.stop()
