@@ -136,7 +136,7 @@ class Draft:
         """Write down the events of an accepted request, and change the states by them."""
         at = request.occurred_at
         targets = self._states_of(events)
-        business_date = self._policy(states, events).calendar.business_date(at)
+        business_date = self._policy(states, events).terms(at).day
         touched = self.touched
         rows = self._rows
         for (stream, event), state, key in zip(events, targets, keys, strict=True):

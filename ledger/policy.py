@@ -1,5 +1,6 @@
 """A programme's settings in force, in the form that decisions use: exact fractions and a calendar instead of text."""
 
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -9,12 +10,16 @@ from ledger.quantities import Rounding, round_fraction
 
 
 class Terms(NamedTuple):
-    """What goes for all points earned on one local day."""
+    """What goes for everything that happens on one local day."""
 
+    begin: Instant
+    end: Instant
+    """The next local midnight, exclusive."""
+    day: date
     issued: str
     """The business month, `YYYY-MM`; finance's cohorts are made of these."""
     available_at: Instant
-    """The local day after the pending period; before the day itself where there is none."""
+    """The local day after the pending period, for what is earned; the day's own begin where there is none."""
     expires_at: Instant
     """The end of the local day that many calendar months later, or never."""
 
@@ -22,7 +27,18 @@ class Terms(NamedTuple):
 class Policy:
     """Settings, parsed once; `version` counts the settings events and goes into every event that used them."""
 
-    __slots__ = ("_terms", "backdating", "calendar", "digits", "manual", "point_value", "rate", "settings", "version")
+    __slots__ = (
+        "_terms",
+        "_today",
+        "backdating",
+        "calendar",
+        "digits",
+        "manual",
+        "point_value",
+        "rate",
+        "settings",
+        "version",
+    )
 
     def __init__(self, settings: Settings, version: int) -> None:
         self.settings = settings
@@ -34,21 +50,32 @@ class Policy:
         self.rate = Fraction(settings.earning_rate)
         self.point_value = Fraction(settings.point_value)
         self.digits = {unit.name: unit.digits for unit in settings.units}
-        self._terms: dict[object, Terms] = {}
+        self._terms: dict[date, Terms] = {}
+        self._today = self._terms_of(0)
 
     def terms(self, at: Instant) -> Terms:
-        """The terms of points earned at an instant."""
+        """The terms of an instant's local day; the day asked for last is at hand."""
+        today = self._today
+        if today.begin <= at < today.end:
+            return today
         day = self.calendar.business_date(at)
         terms = self._terms.get(day)
         if terms is None:
-            months = self.settings.lot_months
-            available = day.fromordinal(day.toordinal() + self.settings.pending_days)
-            terms = self._terms[day] = Terms(
-                issued=day.isoformat()[:7],
-                available_at=self.calendar.start_of(available),
-                expires_at=self.calendar.months_later(at, months) if months else NEVER,
-            )
+            terms = self._terms[day] = self._terms_of(at)
+        self._today = terms
         return terms
+
+    def _terms_of(self, at: Instant) -> Terms:
+        calendar, settings = self.calendar, self.settings
+        day = calendar.business_date(at)
+        return Terms(
+            begin=calendar.start_of(day),
+            end=calendar.end_of(day),
+            day=day,
+            issued=day.isoformat()[:7],
+            available_at=calendar.start_of(day + timedelta(days=settings.pending_days)),
+            expires_at=calendar.months_later(at, settings.lot_months) if settings.lot_months else NEVER,
+        )
 
     def money_of(self, points: int) -> int:
         """What points pay, in minor units of money, rounded down."""

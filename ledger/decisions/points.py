@@ -44,13 +44,13 @@ def decide_earn(states: States, policy: Policy, command: c.Earn, at: Instant) ->
     """Grant a lot of points."""
     check_points("points", command.points, policy)
     terms = policy.terms(at)
-    available_at, expires_at = max(terms.available_at, at), terms.expires_at
-    if command.available_at is not None:
-        available_at = command.available_at
-    if command.expires_at is not None:
-        expires_at = command.expires_at
-    if available_at < at:
+    available_at, expires_at = command.available_at, command.expires_at
+    if available_at is None:
+        available_at = terms.available_at if terms.available_at > at else at
+    elif available_at < at:
         raise InvalidCommand("available_at", "must not be before occurred_at")
+    if expires_at is None:
+        expires_at = terms.expires_at
     if expires_at <= available_at:
         raise InvalidCommand("expires_at", "must be after the points become available")
     if command.unit_cost is not None:
@@ -81,7 +81,7 @@ def decide_earn(states: States, policy: Policy, command: c.Earn, at: Instant) ->
 
 def beyond_limit(member: Member, unit: str, points: int) -> Refusal | None:
     """A refusal where a grant would carry a member's points past what an amount may be."""
-    owned = member.lots(unit).total + member.held(unit)
+    owned = member.owned(unit)
     if owned + points > VALUE_MAX:
         return refuse(Reason.LIMIT_EXCEEDED, member=member.id, unit=unit, owned=owned, limit=VALUE_MAX)
     return None

@@ -6,8 +6,8 @@ lie behind.
 """
 
 from bisect import bisect_right, insort
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -53,18 +53,67 @@ class Lot(msgspec.Struct, frozen=True, gc=False, array_like=True):
         )
 
 
+class Queue:
+    """The numbers of the lots of one expiry, by earning time, then by number, and the sum of their points.
+
+    A list with a moving head: it gives up its front at once like a deque, in a sixth of the bytes for a few lots.
+    """
+
+    __slots__ = ("_head", "_numbers", "points")
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+        self._head = 0
+        self.points = 0
+
+    def clone(self) -> "Queue":
+        """A copy that changes by itself."""
+        copy = Queue()
+        copy._numbers, copy.points = self._numbers[self._head :], self.points
+        return copy
+
+    def __bool__(self) -> bool:
+        return self._head < len(self._numbers)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers) if self._head == 0 else islice(self._numbers, self._head, None)
+
+    def add(self, lot: Lot, lots: Mapping[int, Lot]) -> None:
+        """Put a lot where it belongs: nearly always at the end; at the front when it comes back from a hold."""
+        numbers = self._numbers
+        if self:
+            key = (lot.earned_at, lot.number)
+            last = lots[numbers[-1]]
+            if (last.earned_at, last.number) > key:
+                for place in range(self._head, len(numbers)):
+                    other = lots[numbers[place]]
+                    if (other.earned_at, other.number) > key:
+                        numbers.insert(place, lot.number)
+                        return
+        numbers.append(lot.number)
+
+    def remove(self, number: int) -> None:
+        """Take a lot out; the front costs nothing, whatever lies behind."""
+        if self._numbers[self._head] == number:
+            self._head += 1
+            if self._head > 32 and self._head * 2 > len(self._numbers):
+                del self._numbers[: self._head]
+                self._head = 0
+        else:
+            del self._numbers[self._numbers.index(number, self._head)]
+
+
 class Lots:
     """The lots of one unit that have points left, and their sums."""
 
-    __slots__ = ("_expiries", "_lots", "_pending", "_pending_at", "_queues", "_sums", "settled_at", "total")
+    __slots__ = ("_expiries", "_lots", "_pending", "_queues", "settled_at", "total")
 
     def __init__(self, lots: Sequence[Lot] = (), settled_at: Instant = EARLIEST) -> None:
         self._lots: dict[int, Lot] = {}
-        self._queues: dict[Instant, deque[int]] = {}
-        self._sums: dict[Instant, int] = {}
+        self._queues: dict[Instant, Queue] = {}
         self._expiries: list[Instant] = []
-        self._pending: dict[Instant, int] = {}
-        self._pending_at: list[Instant] = []
+        self._pending: dict[Instant, int] | None = None
+        """Points that become available after `settled_at`, by that time; most members have none."""
         self.settled_at = settled_at
         """The latest instant of any event here; lots available by then no longer count as pending."""
         self.total = 0
@@ -81,11 +130,9 @@ class Lots:
         """A copy that changes by itself; the lots are immutable and shared."""
         copy = Lots((), self.settled_at)
         copy._lots = self._lots.copy()
-        copy._queues = {expiry: queue.copy() for expiry, queue in self._queues.items()}
-        copy._sums = self._sums.copy()
+        copy._queues = {expiry: queue.clone() for expiry, queue in self._queues.items()}
         copy._expiries = self._expiries.copy()
-        copy._pending = self._pending.copy()
-        copy._pending_at = self._pending_at.copy()
+        copy._pending = None if self._pending is None else self._pending.copy()
         copy.total = self.total
         return copy
 
@@ -113,14 +160,14 @@ class Lots:
         for expiry in self._expiries:
             if expiry > at:
                 break
-            expired += self._sums[expiry]
+            expired += self._queues[expiry].points
         return expired
 
     def pending(self, at: Instant) -> int:
         """Points that become available after `at`, which is not before the last event."""
-        if not self._pending_at or self._pending_at[-1] <= at:
+        if self._pending is None:
             return 0
-        return sum(self._pending[key] for key in self._pending_at[bisect_right(self._pending_at, at) :])
+        return sum(points for available_at, points in self._pending.items() if available_at > at)
 
     def take(self, points: int, at: Instant) -> list[tuple[Lot, int]]:
         """Lots that give `points` at an instant, first expiring first; they may give less, when there is no more."""
@@ -150,26 +197,41 @@ class Lots:
 
     def add(self, lot: Lot) -> None:
         """Add a lot, or points to a lot that gave them before."""
-        known = self._lots.get(lot.number)
-        if known is None:
-            self._lots[lot.number] = lot
-            self._enqueue(lot)
+        number, points = lot.number, lot.points
+        queue = self._queues.get(lot.expires_at)
+        if queue is None:
+            queue = self._queues[lot.expires_at] = Queue()
+            insort(self._expiries, lot.expires_at)
+        known = self._lots.get(number)
+        if known is not None:
+            self._lots[number] = known.with_points(known.points + points)
         else:
-            self._lots[lot.number] = known.with_points(known.points + lot.points)
-        self._count(lot, lot.points)
+            self._lots[number] = lot
+            queue.add(lot, self._lots)
+        queue.points += points
+        self.total += points
+        if lot.available_at > self.settled_at:
+            self._pend(lot.available_at, points)
 
     def draw(self, number: int, points: int) -> Lot:
         """Take points out of a lot; returns the lot as it was. Raises KeyError or ValueError if they are not there."""
         lot = self._lots[number]
+        queue = self._queues[lot.expires_at]
         left = lot.points - points
         if left > 0:
             self._lots[number] = lot.with_points(left)
         elif left == 0:
             del self._lots[number]
-            self._dequeue(lot)
+            queue.remove(number)
+            if not queue:
+                del self._queues[lot.expires_at]
+                self._expiries.remove(lot.expires_at)
         else:
             raise ValueError(f"lot {number} has {lot.points} points, not {points}")
-        self._count(lot, -points)
+        queue.points -= points
+        self.total -= points
+        if lot.available_at > self.settled_at:
+            self._pend(lot.available_at, -points)
         return lot
 
     def draw_parts(self, parts: Sequence[Part]) -> list[Lot]:
@@ -177,51 +239,14 @@ class Lots:
         return [self.draw(lot_number(part.lot), part.points) for part in parts]
 
     def settle(self, at: Instant) -> None:
-        """Forget which lots were pending until now: they are open from `at` on."""
+        """An event is dated `at`: what was pending until then is open from now on."""
         if at > self.settled_at:
             self.settled_at = at
-            while self._pending_at and self._pending_at[0] <= at:
-                del self._pending[self._pending_at.pop(0)]
+            if self._pending is not None:
+                left = {available_at: points for available_at, points in self._pending.items() if available_at > at}
+                self._pending = left or None
 
-    def _count(self, lot: Lot, points: int) -> None:
-        self.total += points
-        if lot.expires_at in self._sums:
-            self._sums[lot.expires_at] += points
-        if self._pending and lot.available_at in self._pending:
-            self._pending[lot.available_at] += points
-
-    def _enqueue(self, lot: Lot) -> None:
-        queue = self._queues.get(lot.expires_at)
-        if queue is None:
-            self._queues[lot.expires_at] = deque((lot.number,))
-            self._sums[lot.expires_at] = 0
-            insort(self._expiries, lot.expires_at)
-        else:
-            self._insert(queue, lot)
-        if lot.available_at > self.settled_at and lot.available_at not in self._pending:
-            self._pending[lot.available_at] = 0
-            insort(self._pending_at, lot.available_at)
-
-    def _insert(self, queue: "deque[int]", lot: Lot) -> None:
-        """Put a lot where it belongs: nearly always at the end; at the front when it comes back from a hold."""
-        key = (lot.earned_at, lot.number)
-        last = self._lots[queue[-1]]
-        if (last.earned_at, last.number) < key:
-            queue.append(lot.number)
-            return
-        for place, number in enumerate(queue):
-            other = self._lots[number]
-            if (other.earned_at, other.number) > key:
-                queue.insert(place, lot.number)
-                return
-
-    def _dequeue(self, lot: Lot) -> None:
-        queue = self._queues[lot.expires_at]
-        if queue[0] == lot.number:
-            queue.popleft()
-        else:
-            queue.remove(lot.number)
-        if not queue:
-            del self._queues[lot.expires_at]
-            del self._sums[lot.expires_at]
-            self._expiries.remove(lot.expires_at)
+    def _pend(self, available_at: Instant, points: int) -> None:
+        if self._pending is None:
+            self._pending = {}
+        self._pending[available_at] = self._pending.get(available_at, 0) + points

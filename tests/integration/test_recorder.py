@@ -53,7 +53,7 @@ class Database(NamedTuple):
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Endpoint]:
-    with temporary_server() as running:
+    with temporary_server({"fsync": "off"}) as running:
         yield running.endpoint()
 
 

@@ -232,6 +232,11 @@ class Desk:
             validate_only=validate_only,
         )
 
+    def happened(self, kind: type[Event]) -> list[Event]:
+        """All events of one kind since the beginning."""
+        decoded = (decode_event(record.topic, record.event) for record in self.running.memory.records)
+        return [event for event in decoded if isinstance(event, kind)]
+
     def check_receipt(self, receipt: Receipt) -> None:
         """A receipt states the balances that the oracle reckons."""
         for member in {balance.member for balance in receipt.balances}:

@@ -1,0 +1,135 @@
+"""The log as projections read it: in batches, decoded once for all of them, the next batch read ahead.
+
+Positions have no gaps and become visible in order, so that all up to the shard's own position can be read.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.types.numeric import Int4BinaryLoader, Int8BinaryLoader
+
+from ledger.events import TOPICS, UPCASTERS, Fact, decode_event
+from ledger.records import Y2K_OFFSET
+from projections.engine import Disconnected
+from projections.recorded import Batch, Recorded, Undecodable
+
+BATCH_EVENTS_MAX = 5_000
+BATCH_BYTES_MAX = 32 * 1024 * 1024
+"""Of stored events; one that names ten thousands of lots takes megabytes."""
+BATCHES_KEPT_MAX = 4
+"""So far may the projections on one feed drift apart before the slower ones read for themselves."""
+POLL_SECONDS_MIN = 0.01
+POLL_SECONDS_MAX = 0.1
+"""Between two looks at an idle log: short at first, then longer."""
+
+Y2K_DAY = date(2000, 1, 1).toordinal()
+
+_EVENTS = """
+SELECT position, programme, stream, topic, occurred_at, recorded_at, business_date, channel, event
+FROM (SELECT *, sum(octet_length(event)) OVER (ORDER BY position) - octet_length(event) AS bytes_before
+      FROM ledger.events WHERE position > %(after)s AND position <= %(upto)s AND topic <> ALL(%(ignored)s)) AS events
+WHERE bytes_before < %(bytes)s
+ORDER BY position
+"""
+
+
+def raw_cursor(connection: AsyncConnection) -> AsyncCursor[Any]:
+    """A cursor that reads time stamps and dates as PostgreSQL counts them, from the year 2000: fast, with no Python."""
+    cursor = connection.cursor(binary=True)
+    cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)
+    cursor.adapters.register_loader("date", Int4BinaryLoader)
+    return cursor
+
+
+@contextlib.contextmanager
+def disconnections() -> Iterator[None]:
+    """The database being away, as projections know it."""
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise Disconnected(str(error).strip()) from error
+
+
+class PostgresFeed:
+    """The log of one shard for projections that fold these events."""
+
+    def __init__(self, connection: AsyncConnection, events: Collection[type[Fact]]) -> None:
+        self._connection = connection
+        wanted = {TOPICS[kind] for kind in events}
+        # An outdated topic is read: what it is upcast to may be wanted. So is one that nobody knows, to stop at it.
+        self._ignored = sorted(set(TOPICS.values()) - wanted - set(UPCASTERS))
+        self._batches: dict[int, asyncio.Task[Batch]] = {}
+        self._head = 0
+        self._days: dict[int, date] = {}
+
+    async def after(self, position: int) -> Batch:
+        """The next batch after a position; waits until there is one. Meanwhile the one after that is read."""
+        batch = await asyncio.shield(self._task(position))
+        if batch.upto < self._head:
+            self._task(batch.upto)
+        return batch
+
+    async def close(self) -> None:
+        """Read no further."""
+        for task in self._batches.values():
+            task.cancel()
+        await asyncio.gather(*self._batches.values(), return_exceptions=True)
+        self._batches.clear()
+
+    def _task(self, after: int) -> "asyncio.Task[Batch]":
+        task = self._batches.get(after)
+        if task is None:
+            for old in [key for key, other in self._batches.items() if other.done()][: -BATCHES_KEPT_MAX + 1]:
+                del self._batches[old]
+            task = self._batches[after] = asyncio.create_task(self._read(after))
+        return task
+
+    async def _read(self, after: int) -> Batch:
+        with disconnections():
+            await self._wait(after)
+            upto = min(after + BATCH_EVENTS_MAX, self._head)
+            parameters = {"after": after, "upto": upto, "ignored": self._ignored, "bytes": BATCH_BYTES_MAX}
+            rows = await (await raw_cursor(self._connection).execute(_EVENTS, parameters)).fetchall()
+        return Batch(after, upto, self._decode(rows))
+
+    async def _wait(self, after: int) -> None:
+        """Until there are events after a position."""
+        pause = POLL_SECONDS_MIN
+        while self._head <= after:
+            row = await (await self._connection.execute("SELECT position FROM ledger.shards WHERE shard = 1")).fetchone()
+            assert row is not None
+            self._head = row[0]
+            if self._head <= after:
+                await asyncio.sleep(pause)
+                pause = min(1.5 * pause, POLL_SECONDS_MAX)
+
+    def _decode(self, rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
+        days = self._days
+        for day in {row[6] for row in rows} - days.keys():
+            days[day] = date.fromordinal(day + Y2K_DAY)
+        return [
+            Recorded(
+                position,
+                programme,
+                stream.rpartition("/")[2],
+                _decode(topic, event),
+                occurred_at + Y2K_OFFSET,
+                recorded_at + Y2K_OFFSET,
+                days[day],
+                channel,
+            )
+            for position, programme, stream, topic, occurred_at, recorded_at, day, channel, event in rows
+        ]
+
+
+def _decode(topic: str, event: bytes) -> Fact:
+    try:
+        return decode_event(topic, event)
+    except (KeyError, msgspec.MsgspecError) as error:
+        return Undecodable(topic, f"{type(error).__name__}: {error}")

@@ -1,0 +1,59 @@
+-- tables
+CREATE TABLE {lots} (
+    programme  text COLLATE "C" NOT NULL,
+    member     text COLLATE "C" NOT NULL,
+    unit       text COLLATE "C" NOT NULL,
+    expires_at bigint NOT NULL,
+    points     bigint NOT NULL,
+    PRIMARY KEY (programme, expires_at, member, unit)
+) WITH (fillfactor = 80);
+
+CREATE TABLE {holds} (
+    programme  text COLLATE "C" NOT NULL,
+    member     text COLLATE "C" NOT NULL,
+    hold       text COLLATE "C" NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (programme, member, hold)
+);
+CREATE INDEX ON {holds} (programme, expires_at);
+
+CREATE TABLE {locks} (
+    programme  text COLLATE "C" NOT NULL,
+    sku        text COLLATE "C" NOT NULL,
+    location   text COLLATE "C" NOT NULL,
+    lock       text COLLATE "C" NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (programme, sku, location, lock)
+);
+CREATE INDEX ON {locks} (programme, expires_at);
+
+-- readers
+CREATE OR REPLACE VIEW projections.due AS
+SELECT programme, expires_at AS due_at_micros, projections.instant(expires_at) AS due_at, 'lots' AS what, member,
+       '' AS sku, '' AS location FROM {lots}
+UNION ALL
+SELECT programme, expires_at, projections.instant(expires_at), 'hold', member, '', '' FROM {holds}
+UNION ALL
+SELECT programme, expires_at, projections.instant(expires_at), 'lock', '', sku, location FROM {locks};
+
+-- write moved: lots
+INSERT INTO {lots} AS lots SELECT * FROM {given}
+ON CONFLICT (programme, expires_at, member, unit) DO UPDATE SET points = lots.points + excluded.points
+
+-- write emptied: lots (programme, member, unit, expires_at)
+DELETE FROM {lots} AS lots USING {given} AS given
+WHERE lots.programme = given.programme AND lots.expires_at = given.expires_at AND lots.member = given.member
+  AND lots.unit = given.unit AND lots.points = 0
+
+-- write ended: holds (programme, member, hold)
+DELETE FROM {holds} AS holds USING {given} AS given
+WHERE holds.programme = given.programme AND holds.member = given.member AND holds.hold = given.hold
+
+-- insert held: holds
+
+-- write unlocked: locks (programme, sku, location, lock)
+DELETE FROM {locks} AS locks USING {given} AS given
+WHERE locks.programme = given.programme AND locks.sku = given.sku AND locks.location = given.location
+  AND locks.lock = given.lock
+
+-- insert locked: locks

@@ -1,0 +1,1 @@
+"""Programmes: their settings and, where it is manual, their clock."""

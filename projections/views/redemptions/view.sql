@@ -1,0 +1,39 @@
+-- tables
+CREATE TABLE {redemptions} (
+    programme  text COLLATE "C" NOT NULL,
+    redemption text COLLATE "C" NOT NULL,
+    member     text COLLATE "C" NOT NULL,
+    reward     text NOT NULL,
+    quantity   bigint NOT NULL,
+    state      text NOT NULL,
+    kind       text NOT NULL,
+    points     bigint NOT NULL,
+    unit       text NOT NULL,
+    cash       bigint NOT NULL,
+    sku        text NOT NULL,
+    location   text NOT NULL,
+    outbound   text NOT NULL,
+    placed_at  bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    closed_at  bigint,
+    "order"    text NOT NULL,
+    PRIMARY KEY (programme, redemption)
+) WITH (fillfactor = 80);
+
+-- readers
+CREATE OR REPLACE VIEW projections.redemptions AS
+SELECT programme, redemption, member, reward, quantity, state, kind, points, unit, cash, sku, location, outbound,
+       projections.instant(placed_at) AS placed_at, projections.instant(expires_at) AS expires_at,
+       projections.instant(closed_at) AS closed_at, "order"
+FROM {redemptions};
+
+-- load open: redemptions (programme, redemption)
+SELECT redemptions.* FROM {given} AS given JOIN {redemptions} AS redemptions USING (programme, redemption)
+
+-- insert placed: redemptions
+
+-- write changed: redemptions (programme, redemption, state, outbound, closed_at)
+UPDATE {redemptions} AS redemptions
+SET state = given.state, outbound = given.outbound, closed_at = given.closed_at
+FROM {given} AS given
+WHERE redemptions.programme = given.programme AND redemptions.redemption = given.redemption

@@ -1,0 +1,109 @@
+"""A history with every kind of command and of answer, and a writer that is led through it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from ledger import commands as c
+from ledger.calendar import DAY, MINUTE, SECOND, Instant
+from ledger.events import ClockKind, Line, PointUnit, Price, RewardKind, Settings, Source, Tender, TenderType
+from ledger.ports import Store
+from ledger.quantities import Amount, Rounding
+from ledger.writer import Answer, Writer
+
+OPENING: Instant = 1_772_323_200 * SECOND
+
+SETTINGS = Settings(
+    zone="Asia/Shanghai",
+    clock=ClockKind.WALL,
+    units=(PointUnit("points"), PointUnit("stars", 2)),
+    currency="CNY",
+    currency_digits=2,
+    earning_unit="points",
+    earning_rate="1/100",
+    rounding=Rounding.HALF_UP,
+    point_value="1",
+    lot_months=12,
+)
+
+
+def points(value: int) -> Amount:
+    return Amount("points", value)
+
+
+def earn(member: str, value: int, visit: str) -> c.Earn:
+    return c.Earn(member, points(value), Source("visit", visit))
+
+
+MUG = c.DefineReward("mug", RewardKind.GOODS, Price(points(30), cash=500), sku="mug", location="hall", list_price=2000)
+BILL = (Line("tea", 2, 9_900, 9_900), Line("cup", 1, 5_050, 5_050, category="ware"))
+PAID = (Tender(TenderType.CASH, 14_930), Tender(TenderType.POINTS, 20, points(20)))
+
+# Each step is what the writer gets at once; each item of a step is one request: a command, or a group of them.
+STEPS: Sequence[Sequence[Sequence[c.Command]]] = (
+    ([earn("anna", 5, "too early")], [c.OpenProgramme(SETTINGS)], [c.OpenProgramme(SETTINGS)]),
+    ([c.EnrolMember("anna")], [c.EnrolMember("bo")], [c.EnrolMember("anna")], [earn("anna", 100, "1")]),
+    ([earn("anna", 100, "1")], [earn("bo", 7, "2")], [c.Transfer("anna", "bo", points(60))]),
+    ([c.ReceiveStock("mug", "hall", 3, 800)], [MUG], [c.Redeem("r1", "bo", "mug")], [c.Redeem("r2", "bo", "mug", 2)]),
+    ([c.EnrolMember("cy"), earn("cy", 10, "3")], [earn("cy", 10, "4"), c.Transfer("cy", "bo", points(99))]),
+    ([c.RecordPurchase("anna", "o1", BILL, "hall", PAID)], [c.RecordPurchase("anna", "o1", BILL)]),
+    ([c.Hold("h1", "anna", points(15))], [c.ReleaseHold("h1", "anna")], [c.Hold("h2", "anna", points(5))]),
+    ([c.Fulfil("r1")], [c.Cancel("r1")], [c.LockStock("l1", "mug", "hall", 1)], [c.ShipStock("l1", "mug", "hall")]),
+    ([c.Redeem("r3", "bo", "mug")], [c.Cancel("r3")], [c.AdvanceClock(OPENING)]),
+    ([c.ExpireDue(OPENING + 30 * DAY, member="anna")], [c.Transfer("bo", "cy", points(1))]),
+)
+
+
+class ScriptedClock:
+    """A wall clock that shows what it was set to."""
+
+    def __init__(self) -> None:
+        self.instant = OPENING
+
+    def now(self) -> Instant:
+        return self.instant
+
+
+def requests_of(step: int) -> list[c.Request]:
+    """The requests of a step; those of the last one are dated a month later, and repeat an earlier request."""
+    at = OPENING + step * MINUTE + (31 * DAY if step == len(STEPS) - 1 else 0)
+    return [
+        c.Request(
+            id=bytes([step, place]) * 8,
+            programme="club",
+            occurred_at=at,
+            commands=tuple(commands),
+            actor=f"till {place}",
+            channel="shop",
+            correlation_id=f"step {step}",
+            trace=bytes([place]),
+        )
+        for place, commands in enumerate(STEPS[step])
+    ]
+
+
+@contextlib.asynccontextmanager
+async def running(store: Store, clock: ScriptedClock) -> AsyncIterator[Writer]:
+    """A writer that leads, on a store."""
+    leading = asyncio.Event()
+    writer = Writer(store, clock, on_lead=lambda leads: leading.set() if leads else leading.clear())
+    task = asyncio.create_task(writer.run())
+    try:
+        async with asyncio.timeout(10):
+            await leading.wait()
+        yield writer
+    finally:
+        writer.stop()
+        await task
+
+
+async def tell(store: Store, steps: range) -> list[Answer]:
+    """Lead a new writer through some steps of the history; each step is one batch."""
+    clock = ScriptedClock()
+    answers: list[Answer] = []
+    async with running(store, clock) as writer:
+        for step in steps:
+            requests = requests_of(step)
+            clock.instant = requests[0].occurred_at + SECOND
+            answers += await writer.execute([*requests, requests[0]])
+    return answers
