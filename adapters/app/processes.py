@@ -8,7 +8,8 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -23,6 +24,11 @@ from adapters.postgres.views import PostgresQueries
 from ledger.calendar import Instant
 from ledger.writer import Limits, Writer
 from projections.views import PROJECTIONS
+
+try:
+    import uvloop
+except ImportError:  # not on every platform
+    uvloop = None
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +110,7 @@ async def _asked_to_stop() -> None:
         task.cancel()
 
 
-PROCESSES: dict[str, Callable[[Settings, str], Awaitable[None]]] = {
+PROCESSES: dict[str, Callable[[Settings, str], Coroutine[Any, Any, None]]] = {
     "writer": run_writer,
     "projections": run_projections,
 }
@@ -118,13 +124,8 @@ def main() -> None:
     dsn = sys.stdin.readline().rstrip("\n")
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-
-        run = uvloop.run
-    except ImportError:
-        run = asyncio.run
-    run(PROCESSES[name](settings, dsn))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
+        runner.run(PROCESSES[name](settings, dsn))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ class Child:
 
     def __init__(self, name: str, settings: Settings, on_line: Callable[[str], None]) -> None:
         self.name = name
-        self._settings = settings
+        self.settings = settings
+        """What the process gets at its next start."""
         self._on_line = on_line
         self._process: subprocess.Popen[str] | None = None
         self._started_at = 0.0
@@ -64,7 +65,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **self._settings.environment()},
+            env={**os.environ, **self.settings.environment()},
             start_new_session=True,  # Ctrl-C goes to the supervisor, which stops the children in order.
         )
         assert self._process.stdin is not None
@@ -100,9 +101,16 @@ class Supervisor:
     def __init__(self, settings: Settings, on_listening: Callable[[int], None]) -> None:
         self._settings = settings
         self._stop = threading.Event()
-        writer = Child("writer", settings, lambda line: on_listening(int(line.split()[1])))
+        self._on_listening = on_listening
+        self._writer = Child("writer", settings, self._listening)
         projections = Child("projections", settings, log.info)
-        self.children = [child for child in (writer, projections) if settings.run in ("all", child.name)]
+        self._children = [child for child in (self._writer, projections) if settings.run in ("all", child.name)]
+
+    def _listening(self, line: str) -> None:
+        """The writer listens; after a crash it comes back at the same port, even if that was free to choose."""
+        port = int(line.split()[1])
+        self._writer.settings = self._settings.model_copy(update={"port": port})
+        self._on_listening(port)
 
     def stop(self) -> None:
         """Ask the service to end; `run` returns when it has."""
@@ -116,11 +124,11 @@ class Supervisor:
         try:
             while not self._stop.wait(_POLL_SECONDS):
                 database = self._watch_database(database)
-                for child in self.children:
+                for child in self._children:
                     child.watch(database.app_dsn)
         finally:
             # The writer first: it answers what it accepted, and its last queries may wait for the projections.
-            for child in self.children:
+            for child in self._children:
                 child.stop(self._settings.stop_seconds + 5)
             close_database(database)
 

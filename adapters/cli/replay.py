@@ -1,12 +1,11 @@
 """A grocery chain's year as commands: what each day of the data set asks of the ledger."""
 
-import secrets
-import time
 from collections.abc import Iterator, Sequence
 from datetime import date
 from datetime import time as clock_time
 
 from adapters.completejourney.dataset import Basket, Dataset, Day, Redemption, instant_of
+from adapters.grpc.client.ids import uuid7_text
 from loyalty.v1 import commands_pb2 as c
 from loyalty.v1 import types_pb2 as t
 
@@ -21,15 +20,9 @@ END = date(2018, 7, 1)
 SECOND = 1_000_000
 
 
-def uuid7() -> str:
-    """A command id that sorts by time, so that the index of outcomes grows at its end."""
-    digits = f"{time.time_ns() // 1_000_000:012x}7{secrets.token_hex(9)}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{8 + int(digits[16], 16) % 4:x}{digits[17:20]}-{digits[20:32]:0<12}"
-
-
 def header(occurred_at: int, channel: str = "back-office", actor: str = "replay") -> t.Header:
     """What every command carries; `occurred_at` in microseconds since the epoch."""
-    made = t.Header(command_id=uuid7(), programme=PROGRAMME, actor=actor, channel=channel)
+    made = t.Header(command_id=uuid7_text(), programme=PROGRAMME, actor=actor, channel=channel)
     made.occurred_at.seconds, micros = divmod(occurred_at, SECOND)
     made.occurred_at.nanos = micros * 1_000
     return made

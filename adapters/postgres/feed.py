@@ -102,7 +102,9 @@ class PostgresFeed:
         """Until there are events after a position."""
         pause = POLL_SECONDS_MIN
         while self._head <= after:
-            row = await (await self._connection.execute("SELECT position FROM ledger.shards WHERE shard = 1")).fetchone()
+            row = await (
+                await self._connection.execute("SELECT position FROM ledger.shards WHERE shard = 1")
+            ).fetchone()
             assert row is not None
             self._head = row[0]
             if self._head <= after:

@@ -78,7 +78,8 @@ class PostgresTables:
         """How far the projection has come."""
         with disconnections():
             cursor = await self._connection.execute(
-                "SELECT position FROM projections.projections WHERE name = %(name)s AND version = %(version)s", self._key
+                "SELECT position FROM projections.projections WHERE name = %(name)s AND version = %(version)s",
+                self._key,
             )
             row = await cursor.fetchone()
         assert row is not None
@@ -127,6 +128,4 @@ class PostgresTables:
     async def stopped(self, failure: Stopped) -> None:
         """Keep where and why the projection stopped."""
         with disconnections():
-            await self._connection.execute(
-                _STOP, {**self._key, "position": failure.position, "reason": failure.reason}
-            )
+            await self._connection.execute(_STOP, {**self._key, "position": failure.position, "reason": failure.reason})

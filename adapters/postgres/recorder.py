@@ -26,7 +26,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from eventsourcing.utils import retry
 from psycopg import Cursor
 from psycopg.rows import DictRow, dict_row
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL
 
 from adapters.postgres.connect import register
 from adapters.postgres.mapper import RecordedEvent, RecordedNotification, batch_of, request_hash_of, stored_columns
@@ -48,7 +48,6 @@ POLL_SECONDS = 0.05
 _FETCH_MAX = 500
 _VERSION_MAX = 2**31 - 1
 _POSITION_MAX = 2**63 - 1
-_TRACKING_LOCK = 0x10FA18
 
 _SELECT = """
 SELECT stream, version, topic, event, position, programme, command_id, actor, channel, correlation_id, trace,
@@ -58,17 +57,23 @@ _STREAM = f"{_SELECT} stream = %s AND version > %s AND version <= %s ORDER BY ve
 _LOG = f"{_SELECT} position >= %s AND position <= %s AND (%s OR topic = ANY(%s)) ORDER BY position LIMIT %s"
 _ANSWERED = "SELECT request_hash, answer FROM ledger.outcomes WHERE command_id = %s"
 
+_TRACKED = "SELECT max(position) AS max FROM projections.projections WHERE name = %s AND version = {version}"
+_TRACK = """
+INSERT INTO projections.projections AS kept (name, version, position, live, moved_at)
+SELECT %(application_name)s, {version}, %(notification_id)s,
+       NOT EXISTS (SELECT FROM projections.projections WHERE name = %(application_name)s), clock_timestamp()
+ON CONFLICT (name, version) DO UPDATE SET position = excluded.position, moved_at = excluded.moved_at
+WHERE kept.position < excluded.position
+RETURNING position
+"""
+
 _retry = retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
 
 
 def open_datastore(dsn: str, connections_max: int = 2) -> PostgresDatastore:
     """The library's pool of connections to a database; it opens at its first use, and the caller closes it."""
     datastore = PostgresDatastore(
-        "",
-        "",
-        "",
-        "",
-        "",
+        *[""] * 5,
         idle_in_transaction_session_timeout=LEASE_SECONDS,
         max_overflow=connections_max - 1,
         originator_id_type="text",
@@ -227,32 +232,24 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
 
 
 class LedgerTracking(PostgresTrackingRecorder):
-    """Checkpoints in schema `projections`: what the library calls an application is a projection.
+    """The checkpoints of all projections: what the library calls an application is a projection, in one version.
 
     `_insert_tracking` moves a checkpoint on the cursor, so in the transaction, of whoever writes the view.
     """
 
-    def __init__(self, datastore: PostgresDatastore, *, tracking_table_name: str = "tracking") -> None:
-        """Raises NotSupportedError when the datastore wants a row for every notification."""
+    def __init__(self, datastore: PostgresDatastore, *, tracking_table_name: str = "projections", version: int = 1):
+        """The table is always projections.projections, whatever name the library's factory gives.
+
+        Raises:
+            NotSupportedError: the datastore wants a row for every notification.
+        """
         if not datastore.single_row_tracking:
             raise NotSupportedError("a projection has one checkpoint: set SINGLE_ROW_TRACKING=y")
         super().__init__(datastore, tracking_table_name=tracking_table_name)
-        table = Identifier("projections", tracking_table_name)
-        self.sql_create_statements = [
-            SQL(
-                "CREATE TABLE IF NOT EXISTS {} (projection text PRIMARY KEY, position bigint NOT NULL)"
-                " WITH (fillfactor = 10)"
-            ).format(table)
-        ]
-        self.insert_tracking_statement = SQL(
-            "INSERT INTO {} AS kept VALUES (%(application_name)s, %(notification_id)s)"
-            " ON CONFLICT (projection) DO UPDATE SET position = excluded.position"
-            " WHERE kept.position < excluded.position RETURNING position"
-        ).format(table)
-        self.max_tracking_id_statement = SQL("SELECT max(position) AS max FROM {} WHERE projection = %s").format(table)
+        self.sql_create_statements.clear()
+        self.insert_tracking_statement = SQL(_TRACK).format(version=version)
+        self.max_tracking_id_statement = SQL(_TRACKED).format(version=version)
 
     def create_table(self) -> None:
-        """Make the table unless it is there; several processes may ask for that at once."""
-        with self.datastore.transaction(commit=True) as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_TRACKING_LOCK,))
-            cursor.execute(self.sql_create_statements[0])
+        """Refused. Raises ProgrammingError."""
+        raise ProgrammingError("the table of checkpoints is made by whoever runs the projections: set CREATE_TABLE=n")

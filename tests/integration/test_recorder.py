@@ -3,8 +3,8 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -25,6 +25,7 @@ from eventsourcing.persistence import (
 from eventsourcing.postgres import PostgresDatastore, PostgresFactory
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from adapters import postgres
 from adapters.postgres.embedded import Endpoint, temporary_server
 from adapters.postgres.mapper import Envelope, LedgerMapper, RecordedEvent, StreamEvent
 from adapters.postgres.migrate import migrate
@@ -85,6 +86,12 @@ def one(dsn: str, query: str, *parameters: object) -> Any:
     return row[0]
 
 
+def make_projections(datastore: PostgresDatastore) -> None:
+    """What the runner of projections makes, its table of checkpoints above all."""
+    with datastore.transaction(commit=True) as cursor:
+        cursor.execute((Path(postgres.__file__).parent / "projections.sql").read_bytes())
+
+
 def stored(version: int, stream: str = ANNA) -> StoredEvent:
     return StoredEvent(stream, version, "test.happened.v1", b"{}")
 
@@ -130,9 +137,8 @@ class TestLibraryPositionsDoNotInterleave(OnOurTables, library.NonInterleavingNo
 
 class TestLibraryTrackingRecorder(OnOurTables, library.TrackingRecorderTestCase):
     def create_recorder(self) -> LedgerTracking:  # type: ignore[override]
-        tracking = LedgerTracking(self.datastore)
-        tracking.create_table()
-        return tracking
+        make_projections(self.datastore)
+        return LedgerTracking(self.datastore)
 
 
 # -- appending
@@ -245,10 +251,10 @@ def test_the_librarys_factory_makes_our_classes_but_no_tables(database: Database
     with InfrastructureFactory.construct(environment) as factory:
         assert isinstance(factory, PostgresFactory)
         assert isinstance(factory.mapper(), LedgerMapper)
-        assert isinstance(factory.tracking_recorder(), LedgerTracking)
         with pytest.raises(ProgrammingError, match="CREATE_TABLE=n"):
             factory.application_recorder()
         factory.env["CREATE_TABLE"] = "n"
+        assert isinstance(factory.tracking_recorder(), LedgerTracking)
         assert factory.application_recorder().insert_events([stored(1)]) == [1]
 
 
@@ -275,25 +281,33 @@ def test_a_subscription_reads_on_over_more_than_it_fetches_at_once(recorder: Led
 # -- tracking
 
 
-def test_the_tracking_table_may_be_asked_for_by_many_at_once(datastore: PostgresDatastore, database: Database) -> None:
-    def create() -> None:
-        with open_datastore(database.app_dsn) as own:
-            LedgerTracking(own).create_table()
-
-    with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(create) for _ in range(8)]:
-            done.result()
-    assert LedgerTracking(datastore).max_tracking_id("balances") is None
+@pytest.fixture
+def tracking(datastore: PostgresDatastore) -> LedgerTracking:
+    make_projections(datastore)
+    return LedgerTracking(datastore)
 
 
-def test_a_checkpoint_moves_with_the_view_or_not_at_all(datastore: PostgresDatastore) -> None:
-    tracking = LedgerTracking(datastore)
-    tracking.create_table()
+def test_a_checkpoint_moves_with_the_view_or_not_at_all(tracking: LedgerTracking, datastore: PostgresDatastore) -> None:
     with datastore.transaction(commit=True) as cursor:
         tracking._insert_tracking(cursor, Tracking("balances", 7))
     with datastore.transaction(commit=False) as cursor:
         tracking._insert_tracking(cursor, Tracking("balances", 8))
     assert tracking.max_tracking_id("balances") == 7
+
+
+def test_versions_of_a_projection_are_tracked_apart_and_the_first_is_live(
+    tracking: LedgerTracking, datastore: PostgresDatastore, database: Database
+) -> None:
+    second = LedgerTracking(datastore, version=2)
+    tracking.insert_tracking(Tracking("balances", 7))
+    second.insert_tracking(Tracking("balances", 3))
+    assert (tracking.max_tracking_id("balances"), second.max_tracking_id("balances")) == (7, 3)
+    assert one(database.app_dsn, "SELECT array_agg(version) FROM projections.projections WHERE live") == [1]
+
+
+def test_the_librarys_ways_to_track_are_closed(tracking: LedgerTracking, datastore: PostgresDatastore) -> None:
+    with pytest.raises(ProgrammingError, match="CREATE_TABLE=n"):
+        tracking.create_table()
     datastore.single_row_tracking = False
     with pytest.raises(NotSupportedError):
         LedgerTracking(datastore)

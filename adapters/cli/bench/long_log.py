@@ -51,7 +51,9 @@ def _w8(bench: "Bench") -> None:
         bench.add(Row("W8", "restart to ready on a long log", ready, "s", 3, True, notes=notes))
         first = 1_000_000
         commands = list(workload.enrol(first, first + MEMBERS_TOUCHED))
-        requests = [ExecuteRequest(commands=commands[place : place + 4_000]) for place in range(0, len(commands), 4_000)]
+        requests = [
+            ExecuteRequest(commands=commands[place : place + 4_000]) for place in range(0, len(commands), 4_000)
+        ]
         drive.batches(address, requests, in_flight=4)
         resident = max(_writers_bytes(), default=0) / 2**20
     notes = f"limit of the states {bench.settings.writer_memory_mib} MiB; resident memory of the process"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from itertools import accumulate
 
-from adapters.cli.replay import uuid7
+from adapters.grpc.client.ids import uuid7_text
 from loyalty.v1 import commands_pb2 as c
 from loyalty.v1 import types_pb2 as t
 
@@ -16,7 +16,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 def header() -> t.Header:
     """What every command carries, a trace context included."""
-    made = t.Header(command_id=uuid7(), programme=PROGRAMME, actor="bench", channel="shop", traceparent=TRACE)
+    made = t.Header(command_id=uuid7_text(), programme=PROGRAMME, actor="bench", channel="shop", traceparent=TRACE)
     made.occurred_at.seconds = int(time.time())
     return made
 

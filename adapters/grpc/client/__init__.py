@@ -1,8 +1,8 @@
 """The Python client of the ledger.
 
-    async with AsyncLedgerClient("127.0.0.1:50051", programme="acme", channel="shop", actor="shop-backend") as client:
-        receipt = await client.earn(member="anna", points=100, unit="PTS", source=Source(type="order", id="A-1"))
-        balance = await client.get_balance(member="anna", min_position=receipt.position)
+async with AsyncLedgerClient("127.0.0.1:50051", programme="acme", channel="shop", actor="shop-backend") as client:
+    receipt = await client.earn(member="anna", points=100, unit="PTS", source=Source(type="order", id="A-1"))
+    balance = await client.get_balance(member="anna", min_position=receipt.position)
 """
 
 from adapters.grpc.client.aio import AsyncLedgerClient

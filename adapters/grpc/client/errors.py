@@ -1,14 +1,14 @@
 """What the client raises, and how a status or a result becomes one of them.
 
-    LedgerClientError
-    |-- Refused            the rules do not allow the command; has a reason and facts
-    |-- InvalidArgument    a field makes no sense; names it
-    |-- CommandIdReused    this command id was used before, for another request
-    |-- NotFound           the thing asked for is not there
-    |-- Overloaded         too much load, even after retries; nothing was stored
-    |-- Unavailable        no answer, even after retries; the outcome is unknown, ask again with the same command id
-    |   `-- TimedOut       no answer within the time allowed
-    `-- InternalError      something broke in the service; has an id for its operators
+LedgerClientError
+|-- Refused            the rules do not allow the command; has a reason and facts
+|-- InvalidArgument    a field makes no sense; names it
+|-- CommandIdReused    this command id was used before, for another request
+|-- NotFound           the thing asked for is not there
+|-- Overloaded         too much load, even after retries; nothing was stored
+|-- Unavailable        no answer, even after retries; the outcome is unknown, ask again with the same command id
+|   `-- TimedOut       no answer within the time allowed
+`-- InternalError      something broke in the service; has an id for its operators
 """
 
 from collections.abc import Mapping

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from ledger.commands import Earn, EnrolMember, OpenProgramme, Request
 from ledger.errors import CommandIdReused, InvalidCommand
-from ledger.receipts import Outcome
-from ledger.refusals import Refusal
-from tests.unit.ledger.desk import Desk, stored
+from ledger.events import Source
+from ledger.quantities import Amount, Balance
+from ledger.receipts import Outcome, Receipt
+from ledger.refusals import Reason, refuse
+from tests.unit.ledger.desk import Desk, settings, stored
+from tests.unit.ledger.running import Running, ScriptedClock
 
 STOCKED = ("mug@shop receives 3 at 4.00", "reward mug costs 30 from mug@shop", "anna earns 100 expiring 2026-03-31")
 
@@ -55,7 +59,13 @@ def test_a_refused_group_leaves_everything_exactly_as_it_was(desk: Desk) -> None
 
 
 def test_a_writer_that_saw_a_refused_group_goes_on_like_one_that_never_did() -> None:
-    rest = ("anna earns 3", "anna gives 95 to bo", "anna redeems mug as r1", "r1 is cancelled", "bo gives 9 to cai")
+    rest = (
+        "anna earns 3 for review 3",
+        "anna gives 95 to bo",
+        "anna redeems mug as r1",
+        "r1 is cancelled",
+        "bo gives 9 to cai",
+    )
     logs = []
     for groups in ([], [("anna earns 50", "anna redeems mug x3 as r9", "cai gives 1 to bo")]):
         desk = Desk()
@@ -63,7 +73,6 @@ def test_a_writer_that_saw_a_refused_group_goes_on_like_one_that_never_did() -> 
             desk.given(*STOCKED)
             for group in groups:
                 assert desk.together(*group).refused("INSUFFICIENT_POINTS", command=2)
-            desk.lines._grants = 1
             for number, line in enumerate(rest):
                 desk.when(line, number=100 + number)
             logs.append(desk.running.memory.records)
@@ -153,20 +162,18 @@ def test_a_group_that_is_only_tried_stores_nothing(desk: Desk) -> None:
     assert stored(desk) == before
 
 
-def test_a_programme_may_be_opened_and_filled_in_one_group(desk: Desk) -> None:
-    from ledger.commands import EnrolMember, OpenProgramme
-    from tests.unit.ledger.desk import settings
+def test_a_programme_may_be_opened_and_filled_in_one_group() -> None:
+    with Running(ScriptedClock(0)) as running:
+        earn = Earn("anna", Amount("points", 5), Source("visit", "1"))
+        opening = Request(b"o" * 16, "new", 0, (OpenProgramme(settings()), EnrolMember("anna"), earn), "till", "shop")
+        (answer,) = running.execute([opening])
+        assert isinstance(answer, Outcome)
+        assert answer.answer == Receipt(3, (Balance("anna", "points", 5),))
 
-    desk._opened = True
-    then = desk.send(OpenProgramme(settings()), EnrolMember("anna"), desk.lines.read("anna earns 5")[0])
-    assert (then.story, then.balance("anna")) == (["ProgrammeOpened", "MemberEnrolled", "PointsEarned"], 5)
 
-
-def test_a_group_in_a_programme_that_was_never_opened_is_refused(desk: Desk) -> None:
-    from ledger.commands import EnrolMember
-
-    desk._opened = True
-    then = desk.send(EnrolMember("anna"), EnrolMember("bo"))
-    assert isinstance(then.answer, Outcome)
-    assert isinstance(then.answer.answer, Refusal)
-    assert then.refused("PROGRAMME_NOT_FOUND", command=0)
+def test_a_group_in_a_programme_that_was_never_opened_is_refused() -> None:
+    with Running(ScriptedClock(0)) as running:
+        group = Request(b"g" * 16, "new", 0, (EnrolMember("anna"), EnrolMember("bo")), "till", "shop")
+        (answer,) = running.execute([group])
+        assert isinstance(answer, Outcome)
+        assert answer.answer == refuse(Reason.PROGRAMME_NOT_FOUND, programme="new", command=0)

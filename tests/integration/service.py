@@ -1,0 +1,168 @@
+"""A real service for tests: started as a user starts it, killed as a machine kills it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from loyalty.v1 import commands_pb2 as c
+from loyalty.v1 import types_pb2 as t
+from loyalty.v1.commands_pb2_grpc import CommandServiceStub
+from loyalty.v1.queries_pb2_grpc import QueryServiceStub
+
+PROGRAMME = "shop"
+UNIT = "points"
+READY = "ready on "
+
+
+class Service:
+    """`loyalty serve` in a data directory or on a database, listening on a free port of the loopback."""
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        self.data_dir = data_dir
+        self.log = data_dir.parent / f"{data_dir.name}-{uuid.uuid4().hex[:6]}.log"
+        self._environment = {
+            **os.environ,
+            "LOYALTY_DATA_DIR": str(data_dir),
+            "LOYALTY_PORT": "0",
+            "LOYALTY_LOG_LEVEL": "debug",
+            "LOYALTY_LOG_FORMAT": "json",
+            **settings,
+        }
+        self._process: subprocess.Popen[str] | None = None
+        self.address = ""
+
+    def start(self) -> "Service":
+        """Start it and wait until it listens; it may stand by for now."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "adapters.cli.main", "serve"],
+                env=self._environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(READY):
+                self.address = line.removeprefix(READY).strip()
+                return self
+        raise AssertionError(f"the service did not start:\n{self.log.read_text()[-3000:]}")
+
+    def wait_until_serving(self, seconds: float = 30) -> float:
+        """Wait for its health; returns how many seconds that took."""
+        begin = time.monotonic()
+        while time.monotonic() - begin < seconds:
+            if self.is_serving():
+                return time.monotonic() - begin
+            time.sleep(0.02)
+        raise AssertionError(f"not serving after {seconds} s:\n{self.log.read_text()[-3000:]}")
+
+    def is_serving(self) -> bool:
+        """Whether it says that it can be used."""
+        with grpc.insecure_channel(self.address) as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
+            except grpc.RpcError:
+                return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def pids(self) -> dict[str, int]:
+        """The process ids of the supervisor and its children, by name."""
+        assert self._process is not None
+        found = {"supervisor": self._process.pid}
+        for child in psutil.Process(self._process.pid).children():
+            if "adapters.app.processes" in child.cmdline():
+                found[child.cmdline()[-1]] = child.pid
+        return found
+
+    def signal(self, number: int, *names: str) -> None:
+        """Send a signal to some of its processes."""
+        pids = self.pids()
+        for name in names:
+            os.kill(pids[name], number)
+
+    def kill(self) -> None:
+        """Kill the whole service with SIGKILL; PostgreSQL lives on."""
+        assert self._process is not None
+        pids = self.pids()
+        for pid in pids.values():
+            os.kill(pid, signal.SIGKILL)
+        for pid in pids.values():
+            while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.005)
+        self._close()
+
+    def stop(self) -> None:
+        """Stop it as Ctrl-C does."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._close()
+
+    def _close(self) -> None:
+        assert self._process is not None
+        self._process.wait(60)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process = None
+
+    def channel(self) -> grpc.Channel:
+        """A channel to it; the caller closes it."""
+        return grpc.insecure_channel(self.address)
+
+
+def header(command_id: str | None = None, **fields: Any) -> t.Header:
+    """What every command carries; dated now."""
+    made = t.Header(
+        command_id=command_id or str(uuid.uuid4()), programme=PROGRAMME, actor="test", channel="till", **fields
+    )
+    made.occurred_at.GetCurrentTime()
+    return made
+
+
+def open_programme(commands: CommandServiceStub, **settings: Any) -> None:
+    """A programme on the wall clock, one point a yuan."""
+    made = t.Settings(
+        zone="Asia/Shanghai",
+        clock=t.CLOCK_KIND_WALL,
+        units=[t.PointUnit(name=UNIT)],
+        currency="CNY",
+        currency_digits=2,
+        earning_unit=UNIT,
+        earning_rate="1/100",
+        rounding=t.ROUNDING_DOWN,
+        point_value="1",
+        lot_months=12,
+        **settings,
+    )
+    commands.OpenProgramme(c.OpenProgrammeRequest(header=header(), settings=made))
+
+
+def enrol(commands: CommandServiceStub, *members: str) -> None:
+    """Members of the programme."""
+    batch = [c.Command(enrol_member=c.EnrolMemberRequest(header=header(), member=member)) for member in members]
+    for result in commands.Execute(c.ExecuteRequest(commands=batch)).results:
+        assert result.HasField("receipt"), result
+
+
+def earn(member: str, source: str, points: int = 100, command_id: str | None = None) -> c.EarnRequest:
+    """A grant of points."""
+    return c.EarnRequest(
+        header=header(command_id),
+        member=member,
+        points=t.Amount(unit=UNIT, value=points),
+        source=t.Source(type="order", id=source),
+    )
+
+
+def stubs(channel: grpc.Channel) -> tuple[CommandServiceStub, QueryServiceStub]:
+    """Both services behind a channel."""
+    return CommandServiceStub(channel), QueryServiceStub(channel)
