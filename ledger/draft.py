@@ -48,6 +48,9 @@ class Draft:
         """The answers decided in this batch, by command id."""
         self.keys: set[bytes] = set()
         """The business keys used in this batch."""
+        self.keys_stored: Collection[bytes] = ()
+        self.keys_flying: Collection[bytes] = ()
+        """Those of this batch's requests that the store knows, and all of the batch in flight."""
         self.touched: dict[str, State] = {}
         self._shard = shard
         self._loaded = loaded
@@ -65,18 +68,16 @@ class Draft:
             states = self._states[key] = States(self._loaded, request.programme, request.channel)
         return states
 
-    def decide(
-        self, request: c.Request, request_hash: bytes, key: bytes, taken: Sequence[Collection[bytes]]
-    ) -> Outcome | LedgerError:
-        """Decide one request; `key` is its business key, `taken` are the keys used before.
+    def decide(self, request: c.Request, request_hash: bytes, key: bytes) -> Outcome | LedgerError:
+        """Decide one request; `key` is its business key.
 
         Raises NotLoaded, with nothing changed.
         """
         try:
             if len(request.commands) == 1 and not request.validate_only:
-                answer = self._single(request, request.commands[0], key, taken)
+                answer = self._single(request, request.commands[0], key)
             else:
-                answer = self._group(request, taken)
+                answer = self._group(request)
         except InvalidCommand as fault:
             return fault
         outcome = Outcome(request.id, request_hash, answer)
@@ -88,21 +89,19 @@ class Draft:
             self.outcomes[request.id] = outcome
         return outcome
 
-    def _single(
-        self, request: c.Request, command: c.Command, key: bytes, taken: Sequence[Collection[bytes]]
-    ) -> Receipt | Refusal:
+    def _single(self, request: c.Request, command: c.Command, key: bytes) -> Receipt | Refusal:
         states = self.states(request)
         decision = decide(states, command, request.occurred_at, self.recorded_at)
         if isinstance(decision, Refusal):
             return decision
-        if key and self._is_taken(key, taken):
+        if key and self._is_taken(key):
             return _already_used(request, command)
         return self._record(request, states, decision, (key,) * len(decision))
 
-    def _is_taken(self, key: bytes, taken: Sequence[Collection[bytes]]) -> bool:
-        return key in self.keys or any(key in keys for keys in taken)
+    def _is_taken(self, key: bytes) -> bool:
+        return key in self.keys or key in self.keys_stored or key in self.keys_flying
 
-    def _group(self, request: c.Request, taken: Sequence[Collection[bytes]]) -> Receipt | Refusal:
+    def _group(self, request: c.Request) -> Receipt | Refusal:
         """Several commands, whole or not at all: decided one on top of the other, then undone if one is refused."""
         states = self.states(request)
         originals: dict[str, State] = {}
@@ -113,7 +112,7 @@ class Draft:
             for place, command in enumerate(request.commands):
                 decision = decide(states, command, request.occurred_at, self.recorded_at)
                 key = key_of(request, command)
-                if key and not isinstance(decision, Refusal) and (key in keys or self._is_taken(key, taken)):
+                if key and not isinstance(decision, Refusal) and (key in keys or self._is_taken(key)):
                     decision = _already_used(request, command)
                 if isinstance(decision, Refusal):
                     answer = refuse(decision.reason, **decision.facts, command=place)

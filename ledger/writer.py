@@ -53,7 +53,6 @@ class Work(msgspec.Struct):
     draft: Draft
     answers: list[Answer] = []
     stored: dict[bytes, Outcome] = {}
-    taken: set[bytes] = set()
 
 
 class Writer:
@@ -244,7 +243,7 @@ class Writer:
         for request in work.requests:
             if len(request.commands) > 1:
                 keys += [key for command in request.commands[1:] if (key := key_of(request, command))]
-        work.stored, work.taken = await asyncio.gather(
+        work.stored, work.draft.keys_stored = await asyncio.gather(
             self._store.outcomes([request.id for request in work.requests if not request.validate_only]),
             self._store.business_keys(keys),
         )
@@ -252,8 +251,9 @@ class Writer:
     async def _decide(self, work: Work) -> None:
         """Decide all requests in order, loading cold streams for all that are left whenever one is missing."""
         draft, answers, stored = work.draft, work.answers, work.stored
-        flying = self._flight[0].draft.outcomes if self._flight else {}
-        taken = (work.taken, self._flight[0].draft.keys) if self._flight else (work.taken,)
+        flying: dict[bytes, Outcome] = {}
+        if self._flight is not None:
+            flying, draft.keys_flying = self._flight[0].draft.outcomes, self._flight[0].draft.keys
         for place, request in enumerate(work.requests):
             if place % self._limits.decide_commands_between_yields == 0:
                 await asyncio.sleep(0)
@@ -263,7 +263,7 @@ class Writer:
                 continue
             while True:
                 try:
-                    answers.append(draft.decide(request, work.hashes[place], work.keys[place], taken))
+                    answers.append(draft.decide(request, work.hashes[place], work.keys[place]))
                     break
                 except NotLoaded as cold:
                     await self._load(draft, work.requests[place:], cold.stream)
