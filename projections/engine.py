@@ -1,19 +1,14 @@
-"""Carries one projection along the log: batch after batch, exactly once, and loudly to a halt where its fold fails.
+"""Carries one projection along the log: exactly once, and loudly to a halt where its fold fails.
 
-Knows no database: an adapter implements `Feed` and `Tables`. Rows and checkpoint change in one transaction.
+Knows no database: an adapter implements `Tables`. Rows and checkpoint change in one transaction.
 """
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from projections.projection import Changes, Keys, Projection, Rows
 from projections.recorded import Batch, Recorded, Undecodable
-
-RETRY_SECONDS_MIN = 1.0
-RETRY_SECONDS_MAX = 60.0
-"""A projection that stopped tries again, each time after twice as long: what failed may have been repaired."""
 
 
 class Disconnected(Exception):
@@ -31,13 +26,6 @@ class Stopped(Exception):
         super().__init__(f"at position {position}: {reason}")
         self.position = position
         self.reason = reason
-
-
-class Feed(Protocol):
-    """The log, decoded; one feed serves several projections."""
-
-    async def after(self, position: int) -> Batch:
-        """The next events after a position; waits until there are any. Raises Disconnected."""
 
 
 class Transaction(Protocol):
@@ -63,40 +51,47 @@ class Tables(Protocol):
         """Keep for everybody to see that the projection stopped, where and why, until it moves on."""
 
 
+class Work:
+    """A batch for one projection: the events it folds and, if the fold needs no rows, what they change."""
+
+    def __init__(self, projection: Projection, batch: Batch) -> None:
+        self.projection = projection
+        self.after = batch.after
+        self.upto = batch.upto
+        self.events = projection.select(batch.events)
+        self.changes: Changes | None = None
+
+    def fold(self) -> None:
+        """Fold ahead, while the batch before is written. What fails here is left to `Engine.advance`, to fail again."""
+        if self.projection.keys is None and self.events:
+            try:
+                self.changes = self.projection.fold({}, self.events)
+            except Exception:
+                self.changes = None
+
+
 class Engine:
     """One projection on its way along the log."""
 
-    def __init__(self, projection: Projection, feed: Feed, tables: Tables) -> None:
+    def __init__(self, projection: Projection, tables: Tables) -> None:
         self.projection = projection
-        self._feed = feed
-        self._tables = tables
+        self.tables = tables
+        self.failures = 0
+        """How often it failed at one event, one time after another."""
+        self.failed_at = 0
 
-    async def run(self) -> None:
-        """Follow the log until cancelled; where the fold fails, say so and try again later. Raises Disconnected."""
-        pause, failed_at = 0.0, 0
-        while True:
-            position = await self._tables.position()
-            try:
-                while True:
-                    batch = await self._feed.after(position)
-                    await self.advance(batch.after, batch.upto, self.projection.select(batch.events))
-                    position = batch.upto
-            except Superseded:
-                continue
-            except Stopped as failure:
-                await self._tables.stopped(failure)
-                pause = min(2 * pause, RETRY_SECONDS_MAX) if failure.position == failed_at else RETRY_SECONDS_MIN
-                failed_at = failure.position
-                await asyncio.sleep(pause)
+    async def advance(self, work: Work) -> None:
+        """Fold a batch and move the checkpoint; where that fails, by halves, up to the very event.
 
-    async def advance(self, after: int, upto: int, events: Sequence[Recorded]) -> None:
-        """Fold events and move the checkpoint; if that fails, by halves, up to the very event. Raises Stopped."""
+        Raises Stopped at that event; Superseded and Disconnected as the tables do.
+        """
+        await self._advance(work.after, work.upto, work.events, work.changes)
+
+    async def _advance(self, after: int, upto: int, events: Sequence[Recorded], folded: Changes | None) -> None:
         try:
-            async with self._tables.transaction(after, upto) as transaction:
+            async with self.tables.transaction(after, upto) as transaction:
                 if events:
-                    keys = self.projection.keys(events)
-                    rows = await transaction.load(keys) if keys else {}
-                    await transaction.write(self.projection.fold(rows, events))
+                    await transaction.write(folded or await self._fold(transaction, events))
             return
         except (Disconnected, Superseded):
             raise
@@ -105,8 +100,12 @@ class Engine:
                 raise _failure(upto, events, error) from error
         middle = len(events) // 2
         first, rest = events[:middle], events[middle:]
-        await self.advance(after, first[-1].position, first)
-        await self.advance(first[-1].position, upto, rest)
+        await self._advance(after, first[-1].position, first, None)
+        await self._advance(first[-1].position, upto, rest, None)
+
+    async def _fold(self, transaction: Transaction, events: Sequence[Recorded]) -> Changes:
+        rows = await transaction.load(self.projection.keys(events)) if self.projection.keys else {}
+        return self.projection.fold(rows, events)
 
 
 def _failure(upto: int, events: Sequence[Recorded], error: Exception) -> Stopped:

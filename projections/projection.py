@@ -6,6 +6,7 @@ The tables and statements of a view stand in a file `view.sql` beside its fold, 
     -- readers                                  SQL views without the version, for everybody who reads
     -- load <name>: <table> (<columns>)         SELECT of the rows of the keys in `{given}`
     -- insert <name>: <table>                   no statement: the rows are new, they are copied into the table
+    -- update <name>: <table> (<columns>)       a statement that changes one row for each row of `{given}`, or it fails
     -- write <name>: <table> (<columns>)        a statement that merges the rows of `{given}` into tables
 
 `{given}` has the named columns of the table, filled with what the fold asks for or what it yields under <name>. Writes
@@ -39,6 +40,7 @@ class StepKind(StrEnum):
 
     LOAD = "load"
     INSERT = "insert"
+    UPDATE = "update"
     WRITE = "write"
 
 
@@ -61,10 +63,6 @@ class Script(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
 
 
-def _no_keys(events: Sequence[Recorded]) -> Keys:
-    return {}
-
-
 class Projection(msgspec.Struct, frozen=True):
     """A view that follows the log."""
 
@@ -75,8 +73,8 @@ class Projection(msgspec.Struct, frozen=True):
     """What the fold folds; it never sees anything else."""
     fold: Callable[[Rows, Sequence[Recorded]], Changes]
     """From the rows of the keys touched and the events of a batch to what changes; pure."""
-    keys: Callable[[Sequence[Recorded]], Keys] = _no_keys
-    """The rows that the fold needs for these events."""
+    keys: Callable[[Sequence[Recorded]], Keys] | None = None
+    """The rows that the fold needs for these events; None: it needs none, ever, so that it can run ahead."""
 
     def table(self, name: str) -> str:
         """The full name of one of this version's tables."""
@@ -92,19 +90,23 @@ class Projection(msgspec.Struct, frozen=True):
         return [recorded for recorded in events if type(recorded.event) in wanted]
 
 
-_BLOCK = re.compile(
-    r"^-- (tables|readers|load|insert|write)(?: (\w+): (\w+)(?: \(([\w, ]+)\))?)?\n(.*?)(?=^-- |\Z)",
-    re.MULTILINE | re.DOTALL,
+_HEADER = re.compile(
+    r"^-- (?:(tables|readers)|(load|insert|update|write) (\w+): (\w+)(?: \(([\w, ]+)\))?)$\n", re.MULTILINE
 )
 
 
 def read_script(fold: str) -> Script:
     """The `view.sql` beside the module whose `__file__` is given."""
-    blocks = _BLOCK.findall(Path(fold).with_name("view.sql").read_text())
-    texts = {kind: body.strip() for kind, name, _, _, body in blocks if not name}
-    steps = tuple(
-        Step(StepKind(kind), name, table, tuple(re.findall(r"\w+", columns)), body.strip())
-        for kind, name, table, columns, body in blocks
-        if name
-    )
-    return Script(texts["tables"], texts["readers"], steps)
+    text = Path(fold).with_name("view.sql").read_text()
+    headers = list(_HEADER.finditer(text))
+    ends = [header.start() for header in headers[1:]] + [len(text)]
+    whole: dict[str, str] = {}
+    steps = []
+    for header, end in zip(headers, ends, strict=True):
+        block, kind, name, table, columns = header.groups(default="")
+        body = text[header.end() : end].strip()
+        if block:
+            whole[block] = body
+        else:
+            steps.append(Step(StepKind(kind), name, table, tuple(re.findall(r"\w+", columns)), body))
+    return Script(whole["tables"], whole["readers"], tuple(steps))

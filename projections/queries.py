@@ -5,6 +5,7 @@ its own writes. `at` defaults to the programme's clock. Pages are keyed by an op
 page, and a "" in the answer says that there is no next one.
 """
 
+from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -149,6 +150,27 @@ class Queries(Protocol):
         self, programme: str, *, sku: str = "", min_position: int = 0, page_size: int = 100, page_token: str = ""
     ) -> Page[StockRow]:
         """All stock items of a programme, or those of one SKU, by SKU and location."""
+
+
+class DueSubject(View, frozen=True):
+    """A member, or a stock item, with something due."""
+
+    member: str
+    sku: str
+    location: str
+
+
+class DueQueries(Protocol):
+    """What the sweep asks."""
+
+    async def programmes(self) -> Sequence[tuple[str, Instant]]:
+        """Every programme with its present instant."""
+
+    async def due(self, programme: str, until: Instant, limit: int) -> Sequence[DueSubject]:
+        """Members and stock items with something that ended by an instant, at most so many."""
+
+    async def wait(self, position: int) -> None:
+        """Wait until what is due is known up to a position. Raises TooFarBehind."""
 
 
 class NotFound(Exception):

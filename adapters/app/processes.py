@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
+import uvloop
 
 from adapters.app.logs import configure_logs
 from adapters.app.settings import Settings
@@ -23,12 +24,7 @@ from adapters.postgres.store import PostgresStore
 from adapters.postgres.views import PostgresQueries
 from ledger.calendar import Instant
 from ledger.writer import Limits, Writer
-from projections.views import PROJECTIONS
-
-try:
-    import uvloop
-except ImportError:  # not on every platform
-    uvloop = None
+from projections.registry import PROJECTIONS
 
 log = structlog.get_logger(__name__)
 
@@ -124,7 +120,7 @@ def main() -> None:
     dsn = sys.stdin.readline().rstrip("\n")
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(PROCESSES[name](settings, dsn))
 
 

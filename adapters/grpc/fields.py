@@ -21,6 +21,7 @@ from loyalty.v1 import types_pb2
 TEXT_LENGTH_MAX = 64
 """Descriptive texts, such as a category, have at most as many characters as an id."""
 CORRELATION_LENGTH_MAX = 128
+SOURCE_LENGTH_MAX = 2 * ID_LENGTH_MAX + 1
 NAMES_MAX = 10_000
 """How many names are remembered; a client that sends new ones for ever costs time, not memory."""
 
@@ -53,6 +54,13 @@ def name(text: str, field: str) -> str:
             _names.clear()
         _names[text] = known
     return known
+
+
+def source_id(text: str, field: str) -> str:
+    """The id of what a grant stands on; slashes stay, since a purchase's order is called `<channel>/<order>`."""
+    if _PLAIN_ID(text):
+        return text
+    return "/".join(map(encode_id, _checked(text, field, SOURCE_LENGTH_MAX).split("/")))
 
 
 def optional_ident(text: str, field: str) -> str:

@@ -25,6 +25,7 @@ from adapters.grpc.fields import (
     optional_instant,
     optional_label,
     required_instant,
+    source_id,
     trace,
 )
 from adapters.grpc.values_from_proto import lines, price, settings, tenders
@@ -61,7 +62,7 @@ def _earn(body: pb.EarnRequest) -> Command:
         amount(body.points, "points"),
         Source(
             known_name(kind) or name(kind, "source.type"),
-            ident(source.id, "source.id"),
+            source_id(source.id, "source.id"),
             name(purpose, "source.purpose") if purpose else "EARN",
         ),
         choice(FUNDING, body.funding, "funding"),

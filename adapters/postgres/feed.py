@@ -19,7 +19,9 @@ from ledger.records import Y2K_OFFSET
 from projections.engine import Disconnected
 from projections.recorded import Batch, Recorded, Undecodable
 
-BATCH_EVENTS_MAX = 5_000
+import os
+BATCH_EVENTS_MAX = int(os.environ.get('BATCH','5000'))
+PAGE_EVENTS = int(os.environ.get('PAGE','500'))
 BATCH_BYTES_MAX = 32 * 1024 * 1024
 """Of stored events; one that names ten thousands of lots takes megabytes."""
 BATCHES_KEPT_MAX = 4
@@ -32,10 +34,7 @@ Y2K_DAY = date(2000, 1, 1).toordinal()
 
 _EVENTS = """
 SELECT position, programme, stream, topic, occurred_at, recorded_at, business_date, channel, event
-FROM (SELECT *, sum(octet_length(event)) OVER (ORDER BY position) - octet_length(event) AS bytes_before
-      FROM ledger.events WHERE position > %(after)s AND position <= %(upto)s AND topic <> ALL(%(ignored)s)) AS events
-WHERE bytes_before < %(bytes)s
-ORDER BY position
+FROM ledger.events WHERE position > %s AND position <= %s AND topic <> ALL(%s) ORDER BY position
 """
 
 
@@ -61,6 +60,7 @@ class PostgresFeed:
 
     def __init__(self, connection: AsyncConnection, events: Collection[type[Fact]]) -> None:
         self._connection = connection
+        self._cursor = raw_cursor(connection)
         wanted = {TOPICS[kind] for kind in events}
         # An outdated topic is read: what it is upcast to may be wanted. So is one that nobody knows, to stop at it.
         self._ignored = sorted(set(TOPICS.values()) - wanted - set(UPCASTERS))
@@ -74,6 +74,10 @@ class PostgresFeed:
         if batch.upto < self._head:
             self._task(batch.upto)
         return batch
+
+    def more(self, position: int) -> bool:
+        """Whether there are events after a position, as far as is known."""
+        return self._head > position
 
     async def close(self) -> None:
         """Read no further."""
@@ -91,12 +95,17 @@ class PostgresFeed:
         return task
 
     async def _read(self, after: int) -> Batch:
+        """A batch, in pages: nobody else on the event loop waits longer than decoding a page takes."""
+        events: list[Recorded] = []
+        upto, size = after, 0
         with disconnections():
             await self._wait(after)
-            upto = min(after + BATCH_EVENTS_MAX, self._head)
-            parameters = {"after": after, "upto": upto, "ignored": self._ignored, "bytes": BATCH_BYTES_MAX}
-            rows = await (await raw_cursor(self._connection).execute(_EVENTS, parameters)).fetchall()
-        return Batch(after, upto, self._decode(rows))
+            while upto < min(after + BATCH_EVENTS_MAX, self._head) and size < BATCH_BYTES_MAX:
+                first, upto = upto, min(upto + PAGE_EVENTS, self._head)
+                rows = await (await self._cursor.execute(_EVENTS, (first, upto, self._ignored))).fetchall()
+                events += self._decode(rows)
+                size += sum(len(row[-1]) for row in rows)
+        return Batch(after, upto, events)
 
     async def _wait(self, after: int) -> None:
         """Until there are events after a position."""

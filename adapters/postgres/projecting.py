@@ -10,14 +10,14 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import psycopg
 import structlog
 from psycopg import AsyncConnection
 
 from adapters.postgres.connect import connect_async
 from adapters.postgres.feed import PostgresFeed, disconnections
 from adapters.postgres.projection_tables import PostgresTables
-from projections.engine import Disconnected, Engine
+from projections.convoy import Convoy
+from projections.engine import Disconnected, Engine, Stopped
 from projections.projection import Projection
 from projections.registry import PROJECTIONS
 
@@ -93,24 +93,28 @@ class ProjectionRunner:
             for projection in self._projections:
                 own = await connect_async(self._dsn, f"loyalty projection {projection.name}")
                 await stack.enter_async_context(own)
-                engines.append(Engine(projection, feed, await PostgresTables.open(own, projection)))
+                engines.append(Engine(projection, await PostgresTables.open(own, projection)))
             log.info("projections.lead", projections=[projection.name for projection in self._projections])
-            await self._run_until_stopped(engines)
+            await self._run_until_stopped(Convoy(engines, feed, _say))
 
     async def _locked(self, connection: AsyncConnection) -> bool:
         cursor = await connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_CLASS, self._lock))
         row = await cursor.fetchone()
         return row is not None and bool(row[0])
 
-    async def _run_until_stopped(self, engines: Sequence[Engine]) -> None:
-        """Until `stop`, or until one of them fails as only a lost connection makes it fail."""
-        tasks = [asyncio.create_task(engine.run()) for engine in engines]
-        stopping = asyncio.create_task(self._stopping.wait())
+    async def _run_until_stopped(self, convoy: Convoy) -> None:
+        running, stopping = asyncio.create_task(convoy.run()), asyncio.create_task(self._stopping.wait())
         try:
-            done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
         finally:
-            for task in (*tasks, stopping):
-                task.cancel()
-            await asyncio.gather(*tasks, stopping, return_exceptions=True)
+            running.cancel()
+            stopping.cancel()
+            await asyncio.gather(running, stopping, return_exceptions=True)
+
+
+def _say(engine: Engine, failure: Stopped) -> None:
+    log.error(
+        "projection.stopped", name=engine.projection.name, position=failure.position, reason=failure.reason
+    )

@@ -107,12 +107,16 @@ class PostgresTables:
         return found
 
     async def write(self, changes: Changes) -> None:
-        """Run the inserts and writes that there are rows for."""
+        """Run the inserts, updates and writes that there are rows for."""
         for prepared in self._steps:
             step = prepared.step
-            if step.kind is not StepKind.LOAD and await self._copy(prepared, changes.get(step.name, ())):
-                if step.kind is StepKind.WRITE:
-                    await self._connection.execute(prepared.statement)
+            if step.kind is StepKind.LOAD or step.name not in changes:
+                continue
+            given = await self._copy(prepared, changes[step.name])
+            if given and step.kind is not StepKind.INSERT:
+                changed = (await self._connection.execute(prepared.statement)).rowcount
+                if step.kind is StepKind.UPDATE and changed != given:
+                    raise LookupError(f"{given - changed} of {given} rows to change are not in {step.table}")
 
     async def _copy(self, prepared: _Prepared, rows: Iterable[Row]) -> int:
         """Hand rows over; returns how many there were."""

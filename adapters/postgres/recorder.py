@@ -46,8 +46,7 @@ from ledger.receipts import Receipt, decode_answer
 POLL_SECONDS = 0.05
 """How long a subscription sleeps when there is nothing new."""
 _FETCH_MAX = 500
-_VERSION_MAX = 2**31 - 1
-_POSITION_MAX = 2**63 - 1
+_VERSION_MAX, _POSITION_MAX = 2**31 - 1, 2**63 - 1
 
 _SELECT = """
 SELECT stream, version, topic, event, position, programme, command_id, actor, channel, correlation_id, trace,
@@ -56,7 +55,6 @@ FROM ledger.events WHERE"""
 _STREAM = f"{_SELECT} stream = %s AND version > %s AND version <= %s ORDER BY version"
 _LOG = f"{_SELECT} position >= %s AND position <= %s AND (%s OR topic = ANY(%s)) ORDER BY position LIMIT %s"
 _ANSWERED = "SELECT request_hash, answer FROM ledger.outcomes WHERE command_id = %s"
-
 _TRACKED = "SELECT max(position) AS max FROM projections.projections WHERE name = %s AND version = {version}"
 _TRACK = """
 INSERT INTO projections.projections AS kept (name, version, position, live, moved_at)
@@ -126,15 +124,11 @@ class LedgerRecorder(PostgresApplicationRecorder):
 
     @_retry
     def _append(self, events: Sequence[RecordedEvent], command_id: bytes) -> int:
-        """Append under the shard's row; returns the last position.
-
-        Taking the row first waits for what a cut connection has left behind: then it is known whether that was stored.
-        """
+        """Append and return the last position. Taking the row waits for what a cut connection has left behind."""
         request_hash = request_hash_of(events)
         with self.datastore.transaction(commit=True) as plain, plain.connection.cursor(binary=True) as cursor:
             register(cursor)
-            (led,) = cursor.execute(_LEAD, (self._shard,)).fetchall()
-            previous = Head(**led)
+            previous = Head(**cursor.execute(_LEAD, (self._shard,)).fetchall()[0])
             for stored in cursor.execute(_ANSWERED, (UUID(bytes=command_id),)).fetchall():
                 answer = decode_answer(stored["answer"])
                 if stored["request_hash"] != request_hash or not isinstance(answer, Receipt):
@@ -196,9 +190,9 @@ class LedgerRecorder(PostgresApplicationRecorder):
 
 
 class PollingSubscription(Subscription[ApplicationRecorder]):
-    """Notifications by polling, so that a cut connection is replaced at the next look.
+    """Notifications by polling: a cut connection is replaced at the next look.
 
-    Raises OperationalError when the database stays away; iterating goes on from there once it is back.
+    Raises OperationalError when the database stays away; iterating again goes on from there.
     """
 
     def __init__(self, recorder: ApplicationRecorder, gt: int | None = None, topics: Sequence[str] = ()) -> None:
@@ -237,7 +231,9 @@ class LedgerTracking(PostgresTrackingRecorder):
     `_insert_tracking` moves a checkpoint on the cursor, so in the transaction, of whoever writes the view.
     """
 
-    def __init__(self, datastore: PostgresDatastore, *, tracking_table_name: str = "projections", version: int = 1):
+    def __init__(
+        self, datastore: PostgresDatastore, *, tracking_table_name: str = "projections", version: int = 1
+    ) -> None:
         """The table is always projections.projections, whatever name the library's factory gives.
 
         Raises:

@@ -54,7 +54,7 @@ STEPS: Sequence[Sequence[Sequence[c.Command]]] = (
     ([c.RecordPurchase("anna", "o1", BILL, "hall", PAID)], [c.RecordPurchase("anna", "o1", BILL)]),
     ([c.Hold("h1", "anna", points(15))], [c.ReleaseHold("h1", "anna")], [c.Hold("h2", "anna", points(5))]),
     ([c.Fulfil("r1")], [c.Cancel("r1")], [c.LockStock("l1", "mug", "hall", 1)], [c.ShipStock("l1", "mug", "hall")]),
-    ([c.Cancel("r2")], [c.Redeem("r4", "bo", "mug")], [c.AdvanceClock(OPENING)]),
+    ([c.Cancel("r2")], [c.Redeem("r4", "di", "mug")], [c.AdvanceClock(OPENING)]),
     ([c.ExpireDue(OPENING + 30 * DAY, member="anna")], [c.Transfer("bo", "cy", points(1))]),
 )
 
@@ -91,11 +91,12 @@ def requests_of(step: int) -> list[c.Request]:
 async def running(store: Store, clock: ScriptedClock) -> AsyncIterator[Writer]:
     """A writer that leads, on a store."""
     writer = Writer(store, clock)
+    leading = asyncio.Event()
+    writer.on_lead = lambda leads: leading.set() if leads else None
     task = asyncio.create_task(writer.run())
     try:
-        async with asyncio.timeout(10):
-            while not writer.leads:
-                await asyncio.sleep(0.005)
+        async with asyncio.timeout(5):
+            await leading.wait()
         yield writer
     finally:
         writer.stop()

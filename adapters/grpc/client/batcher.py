@@ -16,6 +16,8 @@ from loyalty.v1.answers_pb2 import Receipt, Result
 from loyalty.v1.commands_pb2 import Command, ExecuteRequest, ExecuteResponse
 
 BATCHES_IN_FLIGHT_MAX = 4
+BATCH_COMMANDS_MIN = 100
+"""Fewer are not shared out: a batch costs about as much as fifty commands."""
 BATCH_COMMANDS_MAX = 1_000
 """From here on a larger batch gains nothing."""
 BATCH_BYTES_MAX = 4 * 1024 * 1024
@@ -59,9 +61,11 @@ class Batcher:
 
     def _start(self) -> None:
         self._starting = False
-        task = self._loop.create_task(self._run(self._take()))
-        self._in_flight.add(task)
-        task.add_done_callback(self._end)
+        batch = self._take()
+        if batch:
+            task = self._loop.create_task(self._run(batch))
+            self._in_flight.add(task)
+            task.add_done_callback(self._end)
         self._wake()
 
     def _end(self, task: "asyncio.Task[None]") -> None:
@@ -69,9 +73,12 @@ class Batcher:
         self._wake()
 
     def _take(self) -> list[_Waiting]:
+        """A fair share of what waits: with several batches in flight, ledger and callers work at the same time."""
+        free = BATCHES_IN_FLIGHT_MAX - len(self._in_flight)
+        most = min(max(-(-len(self._waiting) // free), BATCH_COMMANDS_MIN), BATCH_COMMANDS_MAX)
         batch: list[_Waiting] = []
         size = 0
-        while self._waiting and len(batch) < BATCH_COMMANDS_MAX:
+        while self._waiting and len(batch) < most:
             command, receipt = self._waiting[0]
             if not receipt.done():
                 size += command.ByteSize()
@@ -94,6 +101,7 @@ class Batcher:
         """Send a batch and answer its callers; what may be sent again comes back, unless this was the last attempt."""
         try:
             response = await self._send(ExecuteRequest(commands=[command for command, _ in batch]))
+            answers = list(zip(batch, response.results, strict=True))
         except grpc.aio.AioRpcError as failure:
             if not last and failure.code().value[0] in RETRYABLE:
                 return batch
@@ -102,10 +110,10 @@ class Batcher:
             return []
         except Exception as error:
             for _, receipt in batch:
-                _fail(receipt, LedgerClientError(f"the batch could not be sent: {error!r}"))
-            raise
+                _fail(receipt, LedgerClientError(f"the batch got no answer: {error!r}"))
+            return []
         again = []
-        for waiting, result in zip(batch, response.results, strict=True):
+        for waiting, result in answers:
             if not last and result.error.code in RETRYABLE:
                 again.append(waiting)
             else:

@@ -36,7 +36,7 @@ class LedgerClientError(Exception):
 class Refused(LedgerClientError):
     """Raised when the rules do not allow a command.
 
-    `facts` has what is known by name: numbers of the typed details as integers, `substitutes` as a list, others as text.
+    `facts` has what is known by name: numbers of typed details as integers, `substitutes` as a list, others as text.
     """
 
     def __init__(self, refusal: answers_pb2.Refusal) -> None:

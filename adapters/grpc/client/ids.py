@@ -10,7 +10,7 @@ _last = 0
 def uuid7() -> UUID:
     """A new id, greater than every earlier one of this process.
 
-    Its time has 12 more bits below the millisecond (method 3 of RFC 9562, 6.2), counted on where the clock stands still.
+    Its time has 12 bits below the millisecond (RFC 9562, 6.2, method 3), counted on where the clock stands still.
     """
     return UUID(int=_next())
 

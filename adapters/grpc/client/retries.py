@@ -12,7 +12,7 @@ RETRYABLE = frozenset({grpc.StatusCode.UNAVAILABLE.value[0], grpc.StatusCode.RES
 
 @dataclass(frozen=True)
 class Retries:
-    """Exponential backoff with full jitter; with the defaults, the last attempt comes after 4 seconds on average."""
+    """Exponential backoff with full jitter; with the defaults, the last attempt comes after 3.5 seconds on average."""
 
     attempts_max: int = 8
     first_seconds_max: float = 0.1
@@ -21,4 +21,4 @@ class Retries:
     def delays(self) -> Iterator[float]:
         """The seconds to wait before each further attempt."""
         for attempt in range(self.attempts_max - 1):
-            yield uniform(0, min(self.seconds_max, self.first_seconds_max * 2**attempt))  # noqa: S311
+            yield uniform(0, min(self.seconds_max, self.first_seconds_max * 2**attempt))

@@ -3,22 +3,26 @@
 A lot changes by every event that names it. Lots of one member that expire together share a bucket, which keeps their
 sums: a balance is a sum over the few buckets of a member, however many lots there are. Nothing here is derived from
 the present: whether points are open, pending or expired is for the reader's clock to say.
+
+Points are only ever taken out of lots that are available by then. So what began as pending is kept apart, by the time
+until which it is; taking points out never touches it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
 from ledger import events as e
-from ledger.calendar import EARLIEST, Instant
+from ledger.calendar import Instant
 from ledger.events import Fact
 from ledger.ids import lot_number
-from projections.projection import Changes, Keys, Projection, Row, Rows, read_script
+from projections.projection import Changes, Projection, Row, Rows, read_script
 from projections.recorded import Recorded
 
 LotKey = tuple[str, str, int]
-BucketKey = tuple[str, str, str, Instant, Instant]
+SumKey = tuple[str, str, str, Instant]
+Key = TypeVar("Key")
 
 
 class Lot(msgspec.Struct, gc=False):
@@ -34,8 +38,6 @@ class Lot(msgspec.Struct, gc=False):
     held: int
     earned_at: Instant
     available_at: Instant
-    pending_until: Instant
-    """`available_at` of a lot that began as pending; EARLIEST for all others, so that they share buckets."""
     expires_at: Instant
     issued: str
     funding: str
@@ -48,114 +50,116 @@ class Lot(msgspec.Struct, gc=False):
 class Fold:
     """The changes of one batch."""
 
-    def __init__(self, drawn: Iterable[Row]) -> None:
+    def __init__(self) -> None:
         self.enrolled: list[Row] = []
         self.granted: dict[LotKey, Lot] = {}
-        self.drawn: dict[LotKey, Lot] = {(row[0], row[1], row[2]): Lot(*row) for row in drawn}
-        self.buckets: dict[BucketKey, list[int]] = {}
+        self.drawn: dict[LotKey, list[int]] = {}
+        self.buckets: dict[SumKey, list[int]] = {}
+        self.pending: dict[SumKey, int] = {}
 
     def changes(self) -> Changes:
-        """The rows to write."""
-        moved = [(*key, points, held) for key, (points, held) in self.buckets.items() if points or held]
+        """The rows to write; all sums are differences."""
+        moved = [(*key, *sums) for key, sums in self.buckets.items() if sums != [0, 0]]
         return {
             "enrolled": self.enrolled,
-            "granted": [msgspec.structs.astuple(lot) for lot in self.granted.values()],
-            "drawn": [(*key, lot.remaining, lot.held) for key, lot in self.drawn.items()],
             "moved": moved,
-            "emptied": [row[:5] for row in moved if row[5] < 0 or row[6] < 0],
+            "emptied": [row[:4] for row in moved if row[4] < 0 or row[5] < 0],
+            "pending": [(*key, points) for key, points in self.pending.items()],
+            "drawn": [(*key, *sums) for key, sums in self.drawn.items()],
+            "granted": [msgspec.structs.astuple(lot) for lot in self.granted.values()],
         }
 
-    def _grant(self, lot: Lot) -> None:
+    def _grant(self, lot: Lot, at: Instant) -> None:
         self.granted[lot.programme, lot.member, lot.number] = lot
-        self._move(lot, lot.remaining, 0)
+        _add(self.buckets, (lot.programme, lot.member, lot.unit, lot.expires_at), lot.granted, 0)
+        if lot.available_at > at:
+            key = (lot.programme, lot.member, lot.unit, lot.available_at)
+            self.pending[key] = self.pending.get(key, 0) + lot.granted
 
-    def _draw(self, recorded: Recorded, parts: Sequence[e.Part], sign: int, held_sign: int) -> None:
-        """Change what is left and what is held of lots by the points of these parts, as signed."""
-        for part in parts:
-            key = (recorded.programme, recorded.subject, lot_number(part.lot))
-            lot = self.granted.get(key) or self.drawn.get(key)
-            if lot is None:
-                raise LookupError(f"lot {part.lot} was never granted")
-            lot.remaining += sign * part.points
-            lot.held += held_sign * part.points
-            if lot.remaining < 0 or lot.held < 0:
-                raise ValueError(f"lot {part.lot} comes to {lot.remaining} points, {lot.held} held")
-            self._move(lot, sign * part.points, held_sign * part.points)
-
-    def _move(self, lot: Lot, points: int, held: int) -> None:
-        key = (lot.programme, lot.member, lot.unit, lot.pending_until, lot.expires_at)
-        bucket = self.buckets.get(key)
-        if bucket is None:
-            self.buckets[key] = [points, held]
-        else:
-            bucket[0] += points
-            bucket[1] += held
+    def _draw(self, recorded: Recorded, event: Any, remaining: int, held: int) -> None:
+        """Change what is left and what is held by the points of the event's parts, as signed."""
+        programme, member = recorded.programme, recorded.subject
+        for part in event.parts:
+            more, more_held = remaining * part.points, held * part.points
+            _add(self.buckets, (programme, member, event.unit, part.expires_at), more, more_held)
+            key = (programme, member, lot_number(part.lot))
+            lot = self.granted.get(key)
+            if lot is not None:
+                lot.remaining += more
+                lot.held += more_held
+            else:
+                _add(self.drawn, key, more, more_held)
 
     def _enrolled(self, recorded: Recorded, event: e.MemberEnrolled) -> None:
         self.enrolled.append((recorded.programme, event.member, recorded.occurred_at))
 
     def _earned(self, recorded: Recorded, event: e.PointsEarned) -> None:
-        at = recorded.occurred_at
-        self._grant(
-            Lot(
-                recorded.programme,
-                recorded.subject,
-                lot_number(event.lot),
-                event.unit,
-                event.points,
-                event.points,
-                0,
-                at,
-                event.available_at,
-                event.available_at if event.available_at > at else EARLIEST,
-                event.expires_at,
-                event.issued,
-                event.funding,
-                event.source.type,
-                event.source.id,
-                event.lot,
-                event.unit_cost,
-            )
+        source = event.source
+        lot = Lot(
+            recorded.programme,
+            recorded.subject,
+            lot_number(event.lot),
+            event.unit,
+            event.points,
+            event.points,
+            0,
+            recorded.occurred_at,
+            event.available_at,
+            event.expires_at,
+            event.issued,
+            event.funding,
+            source.type,
+            source.id,
+            event.lot,
+            event.unit_cost,
         )
+        self._grant(lot, recorded.occurred_at)
 
     def _transferred_in(self, recorded: Recorded, event: e.PointsTransferredIn) -> None:
         for child in event.lots:
-            self._grant(
-                Lot(
-                    recorded.programme,
-                    recorded.subject,
-                    lot_number(child.lot),
-                    event.unit,
-                    child.points,
-                    child.points,
-                    0,
-                    child.earned_at,
-                    child.available_at,
-                    child.available_at if child.available_at > recorded.occurred_at else EARLIEST,
-                    child.expires_at,
-                    child.issued,
-                    child.funding,
-                    child.source.type,
-                    child.source.id,
-                    child.root,
-                    child.unit_cost,
-                )
+            lot = Lot(
+                recorded.programme,
+                recorded.subject,
+                lot_number(child.lot),
+                event.unit,
+                child.points,
+                child.points,
+                0,
+                child.earned_at,
+                child.available_at,
+                child.expires_at,
+                child.issued,
+                child.funding,
+                child.source.type,
+                child.source.id,
+                child.root,
+                child.unit_cost,
             )
+            self._grant(lot, recorded.occurred_at)
 
     def _held(self, recorded: Recorded, event: e.PointsHeld) -> None:
-        self._draw(recorded, event.parts, -1, +1)
+        self._draw(recorded, event, -1, +1)
 
     def _released(self, recorded: Recorded, event: e.PointsReleased) -> None:
-        self._draw(recorded, event.parts, +1, -1)
+        self._draw(recorded, event, +1, -1)
 
     def _redeemed(self, recorded: Recorded, event: e.PointsRedeemed) -> None:
         if event.hold:
-            self._draw(recorded, event.parts, 0, -1)
+            self._draw(recorded, event, 0, -1)
         else:
-            self._draw(recorded, event.parts, -1, 0)
+            self._draw(recorded, event, -1, 0)
 
     def _left(self, recorded: Recorded, event: e.PointsExpired | e.PointsTransferredOut) -> None:
-        self._draw(recorded, event.parts, -1, 0)
+        self._draw(recorded, event, -1, 0)
+
+
+def _add(sums: dict[Key, list[int]], key: Key, remaining: int, held: int) -> None:
+    known = sums.get(key)
+    if known is None:
+        sums[key] = [remaining, held]
+    else:
+        known[0] += remaining
+        known[1] += held
 
 
 _FOLD: dict[type[Fact], Callable[[Fold, Recorded, Any], None]] = {
@@ -168,26 +172,14 @@ _FOLD: dict[type[Fact], Callable[[Fold, Recorded, Any], None]] = {
     e.PointsTransferredOut: Fold._left,
     e.PointsTransferredIn: Fold._transferred_in,
 }
-_DRAWS = (e.PointsHeld, e.PointsReleased, e.PointsRedeemed, e.PointsExpired, e.PointsTransferredOut)
-
-
-def keys(events: Sequence[Recorded]) -> Keys:
-    """The lots that these events draw on; those granted by the same events are not in the tables yet."""
-    drawn = {
-        (recorded.programme, recorded.subject, lot_number(part.lot))
-        for recorded in events
-        if isinstance(recorded.event, _DRAWS)
-        for part in recorded.event.parts
-    }
-    return {"drawn": drawn} if drawn else {}
 
 
 def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
     """What these events change."""
-    work = Fold(rows.get("drawn", ()))
+    work = Fold()
     for recorded in events:
         _FOLD[type(recorded.event)](work, recorded, recorded.event)
     return work.changes()
 
 
-BALANCE = Projection("balance", 1, read_script(__file__), frozenset(_FOLD), fold, keys)
+BALANCE = Projection("balance", 1, read_script(__file__), frozenset(_FOLD), fold)

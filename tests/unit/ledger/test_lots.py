@@ -1,10 +1,10 @@
 """The lots of one unit, against a list that is searched from end to end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.calendar import NEVER
@@ -72,24 +72,24 @@ class Both:
         at = self.time()
         points = self.random.randrange(1, 120)
         taken = self.lots.take(points, at)
-        assert [(part.number, given) for part, given in taken] == self.plain.take(points, at)
+        assert [(part.number, points) for part, points in taken] == self.plain.take(points, at)
         self._remove(taken)
         if self.random.random() < 0.5:
             self.held.append(taken)
 
     def _remove(self, taken: list[tuple[Lot, int]]) -> None:
-        parts = [part.part("anna", given) for part, given in taken]
+        parts = [part.part("anna", points) for part, points in taken]
         before = self.lots.draw_parts(parts)
         assert before == [part for part, _ in taken]
-        for part, given in taken:
-            self.plain.rows[part.number][1] -= given
+        for part, points in taken:
+            self.plain.rows[part.number][1] -= points
 
     def release(self) -> None:
         if self.held:
             self.time()
-            for part, given in self.held.pop(self.random.randrange(len(self.held))):
-                self.lots.add(part.with_points(given))
-                self.plain.rows[part.number][1] += given
+            for part, points in self.held.pop(self.random.randrange(len(self.held))):
+                self.lots.add(part.with_points(points))
+                self.plain.rows[part.number][1] += points
 
     def expire(self) -> None:
         at = self.time()
@@ -117,15 +117,25 @@ class Both:
                 assert lots.pending(at) == sum(row[1] for row in rows if row[3] > at)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.randoms(use_true_random=False), st.lists(st.integers(0, 9), max_size=60))
-def test_lots_behave_like_a_plain_list(random: Random, steps: list[int]) -> None:
-    """Edge case 15: whatever is added, taken, held, given back and expired, late or not."""
+def go_through(random: Random, steps: Iterable[int]) -> None:
     both = Both(random)
     moves: list[Callable[[], None]] = [both.add] * 4 + [both.draw] * 3 + [both.release, both.expire, both.copy]
     for step in steps:
         moves[step]()
         both.check()
+
+
+@given(st.randoms(use_true_random=False), st.lists(st.integers(0, 9), max_size=40))
+def test_lots_behave_like_a_plain_list(random: Random, steps: list[int]) -> None:
+    """Edge case 15: whatever is added, taken, held, given back and expired, late or not."""
+    go_through(random, steps)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_lots_behave_like_a_plain_list_for_long(seed: int) -> None:
+    """Edge case 21."""
+    random = Random(seed)
+    go_through(random, (random.randrange(10) for _ in range(500)))
 
 
 def test_a_copy_changes_by_itself() -> None:

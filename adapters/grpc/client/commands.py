@@ -1,0 +1,240 @@
+"""The commands as methods with keyword arguments; each returns the receipt or raises what `errors` lists.
+
+Points and money are minor units. Every method also takes what `About` lists: command_id, occurred_at and so on.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Unpack
+
+from adapters.grpc.client.header import About, HeaderWriter, moment, optional_moment
+from loyalty.v1 import commands_pb2 as pb
+from loyalty.v1.answers_pb2 import Receipt
+from loyalty.v1.commands_pb2 import Command
+from loyalty.v1.types_pb2 import Amount, Line, Price, Settings, Source, Tender
+
+
+class Commands:
+    """What can be done."""
+
+    header: HeaderWriter
+
+    async def submit(self, command: Command) -> Receipt:
+        """Send a command that is already made, together with those of other callers."""
+        raise NotImplementedError
+
+    async def open_programme(self, *, settings: Settings, **about: Unpack[About]) -> Receipt:
+        """Begin a loyalty scheme."""
+        request = pb.OpenProgrammeRequest(header=self.header.write(about), settings=settings)
+        return await self.submit(Command(open_programme=request))
+
+    async def advance_clock(self, *, now: datetime, **about: Unpack[About]) -> Receipt:
+        """Move a programme's manual clock."""
+        request = pb.AdvanceClockRequest(header=self.header.write(about), now=moment(now))
+        return await self.submit(Command(advance_clock=request))
+
+    async def enrol_member(self, *, member: str, **about: Unpack[About]) -> Receipt:
+        """Take a member into the programme."""
+        request = pb.EnrolMemberRequest(header=self.header.write(about), member=member)
+        return await self.submit(Command(enrol_member=request))
+
+    async def earn(
+        self,
+        *,
+        member: str,
+        points: int,
+        unit: str,
+        source: Source,
+        funding: str = "PROMO",
+        available_at: datetime | None = None,
+        expires_at: datetime | None = None,
+        rule: str = "",
+        campaign: str = "",
+        partner: str = "",
+        unit_cost: str = "",
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Grant points; `funding` is SALE, PROMO or PARTNER_SOLD."""
+        request = pb.EarnRequest(
+            header=self.header.write(about),
+            member=member,
+            points=Amount(unit=unit, value=points),
+            source=source,
+            funding=f"FUNDING_{funding}",
+            available_at=optional_moment(available_at),
+            expires_at=optional_moment(expires_at),
+            rule=rule,
+            campaign=campaign,
+            partner=partner,
+            unit_cost=unit_cost,
+        )
+        return await self.submit(Command(earn=request))
+
+    async def record_purchase(
+        self,
+        *,
+        member: str,
+        order: str,
+        lines: Sequence[Line],
+        store: str = "",
+        tenders: Sequence[Tender] = (),
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Record a purchase: earn on what was paid, spend the points that paid for some of it."""
+        request = pb.RecordPurchaseRequest(
+            header=self.header.write(about), member=member, order=order, lines=lines, store=store, tenders=tenders
+        )
+        return await self.submit(Command(record_purchase=request))
+
+    async def define_reward(
+        self,
+        *,
+        reward: str,
+        kind: str,
+        price: Price,
+        status: str = "ACTIVE",
+        valid_from: datetime | None = None,
+        sku: str = "",
+        location: str = "",
+        list_price: int = 0,
+        tax_code: str = "",
+        substitutes: Sequence[str] = (),
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Define a reward; `kind` is GOODS, SERVICE, COUPON, PRIVILEGE or PARTNER, `status` as in the contract."""
+        request = pb.DefineRewardRequest(
+            header=self.header.write(about),
+            reward=reward,
+            kind=f"REWARD_KIND_{kind}",
+            price=price,
+            status=f"REWARD_STATUS_{status}",
+            valid_from=optional_moment(valid_from),
+            sku=sku,
+            location=location,
+            list_price=list_price,
+            tax_code=tax_code,
+            substitutes=substitutes,
+        )
+        return await self.submit(Command(define_reward=request))
+
+    async def redeem(
+        self,
+        *,
+        redemption: str,
+        member: str,
+        reward: str,
+        quantity: int = 1,
+        location: str = "",
+        expected_price: Price | None = None,
+        tenders: Sequence[Tender] = (),
+        order: str = "",
+        campaign: str = "",
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Hold points and lock stock for a reward, in one commit."""
+        request = pb.RedeemRequest(
+            header=self.header.write(about),
+            redemption=redemption,
+            member=member,
+            reward=reward,
+            quantity=quantity,
+            location=location,
+            expected_price=expected_price,
+            tenders=tenders,
+            order=order,
+            campaign=campaign,
+        )
+        return await self.submit(Command(redeem=request))
+
+    async def fulfil(self, *, redemption: str, **about: Unpack[About]) -> Receipt:
+        """Capture a redemption's points and ship its stock."""
+        return await self.submit(
+            Command(fulfil=pb.FulfilRequest(header=self.header.write(about), redemption=redemption))
+        )
+
+    async def cancel(self, *, redemption: str, **about: Unpack[About]) -> Receipt:
+        """Give a redemption's points and stock back."""
+        return await self.submit(
+            Command(cancel=pb.CancelRequest(header=self.header.write(about), redemption=redemption))
+        )
+
+    async def hold(
+        self,
+        *,
+        hold: str,
+        member: str,
+        points: int,
+        unit: str,
+        expires_at: datetime | None = None,
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Set points aside."""
+        request = pb.HoldRequest(
+            header=self.header.write(about),
+            hold=hold,
+            member=member,
+            points=Amount(unit=unit, value=points),
+            expires_at=optional_moment(expires_at),
+        )
+        return await self.submit(Command(hold=request))
+
+    async def release_hold(self, *, hold: str, member: str, **about: Unpack[About]) -> Receipt:
+        """Give held points back to their lots."""
+        request = pb.ReleaseHoldRequest(header=self.header.write(about), hold=hold, member=member)
+        return await self.submit(Command(release_hold=request))
+
+    async def transfer(self, *, sender: str, receiver: str, points: int, unit: str, **about: Unpack[About]) -> Receipt:
+        """Move points from one member to another."""
+        request = pb.TransferRequest(
+            header=self.header.write(about), sender=sender, receiver=receiver, points=Amount(unit=unit, value=points)
+        )
+        return await self.submit(Command(transfer=request))
+
+    async def expire_due(
+        self, *, cut_off: datetime, member: str = "", sku: str = "", location: str = "", **about: Unpack[About]
+    ) -> Receipt:
+        """Post what is due for one member, or for one stock item."""
+        request = pb.ExpireDueRequest(
+            header=self.header.write(about), cut_off=moment(cut_off), member=member, sku=sku, location=location
+        )
+        return await self.submit(Command(expire_due=request))
+
+    async def receive_stock(
+        self, *, sku: str, location: str, quantity: int, unit_cost: int = 0, **about: Unpack[About]
+    ) -> Receipt:
+        """Take units of stock in."""
+        request = pb.ReceiveStockRequest(
+            header=self.header.write(about), sku=sku, location=location, quantity=quantity, unit_cost=unit_cost
+        )
+        return await self.submit(Command(receive_stock=request))
+
+    async def lock_stock(
+        self,
+        *,
+        lock: str,
+        sku: str,
+        location: str,
+        quantity: int,
+        expires_at: datetime | None = None,
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Set units of stock aside."""
+        request = pb.LockStockRequest(
+            header=self.header.write(about),
+            lock=lock,
+            sku=sku,
+            location=location,
+            quantity=quantity,
+            expires_at=optional_moment(expires_at),
+        )
+        return await self.submit(Command(lock_stock=request))
+
+    async def release_stock(self, *, lock: str, sku: str, location: str, **about: Unpack[About]) -> Receipt:
+        """Free locked units."""
+        request = pb.ReleaseStockRequest(header=self.header.write(about), lock=lock, sku=sku, location=location)
+        return await self.submit(Command(release_stock=request))
+
+    async def ship_stock(self, *, lock: str, sku: str, location: str, **about: Unpack[About]) -> Receipt:
+        """Send locked units out."""
+        request = pb.ShipStockRequest(header=self.header.write(about), lock=lock, sku=sku, location=location)
+        return await self.submit(Command(ship_stock=request))

@@ -1,0 +1,124 @@
+"""Leads all projections of a process along the log.
+
+Projections at one position travel together, as a lane: a batch is read and decoded once for all of them, and folded
+ahead while the one before is written. One that fails leaves its lane, tries again later, and joins when it has caught
+up; the others go on.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from projections.engine import Engine, Stopped, Superseded, Work
+from projections.recorded import Batch
+
+RETRY_SECONDS_MIN = 1.0
+RETRY_SECONDS_MAX = 60.0
+"""A projection that stopped tries again, each time after twice as long: what failed may have been repaired."""
+
+
+class Feed(Protocol):
+    """The log, decoded."""
+
+    async def after(self, position: int) -> Batch:
+        """The next events after a position; waits until there are any. Raises Disconnected."""
+
+    def more(self, position: int) -> bool:
+        """Whether there are events after a position, as far as is known."""
+
+
+class Lane:
+    """Projections at one position."""
+
+    def __init__(self, position: int, engines: list[Engine]) -> None:
+        self.position = position
+        """What has been handed to all of them; the last batch may still be in the writing."""
+        self.engines = engines
+        self.writing: list[tuple[Engine, asyncio.Task[None]]] = []
+
+
+class Convoy:
+    """All projections of a process."""
+
+    def __init__(self, engines: Sequence[Engine], feed: Feed, on_stop: Callable[[Engine, Stopped], None]) -> None:
+        self._engines = engines
+        self._feed = feed
+        self._on_stop = on_stop
+        self._lanes: list[Lane] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Follow the log until cancelled. Raises Disconnected."""
+        try:
+            positions = {engine: await engine.tables.position() for engine in self._engines}
+            for position in set(positions.values()):
+                self._start(self._follow([engine for engine in self._engines if positions[engine] == position], position))
+            while True:
+                done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                self._tasks -= done
+                for task in done:
+                    task.result()
+        finally:
+            writing = [task for lane in self._lanes for _, task in lane.writing]
+            for task in (*self._tasks, *writing):
+                task.cancel()
+            await asyncio.gather(*self._tasks, *writing, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.add(asyncio.create_task(work))
+
+    async def _follow(self, engines: list[Engine], position: int) -> None:
+        """Take projections along until they fail or join another lane."""
+        lane = Lane(position, engines)
+        self._lanes.append(lane)
+        while lane.engines:
+            batch = await self._feed.after(lane.position)
+            work = _fold_all(lane.engines, batch)
+            await self._land(lane)
+            lane.position = batch.upto
+            lane.writing = [
+                (engine, asyncio.create_task(engine.advance(work[engine]))) for engine in lane.engines if engine in work
+            ]
+            await asyncio.sleep(0)
+            if not self._feed.more(lane.position):
+                await self._land(lane)
+                if self._joined(lane):
+                    break
+        self._lanes.remove(lane)
+
+    async def _land(self, lane: Lane) -> None:
+        """Wait until the batch in the writing is written; who failed leaves."""
+        for engine, task in lane.writing:
+            try:
+                await task
+            except (Stopped, Superseded) as failure:
+                lane.engines.remove(engine)
+                self._start(self._try_again(engine, failure))
+        lane.writing = []
+
+    def _joined(self, lane: Lane) -> bool:
+        """Whether another lane, at the same position, took over what travels in this one."""
+        for other in self._lanes:
+            if other is not lane and other.position == lane.position and not other.writing:
+                other.engines.extend(lane.engines)
+                return True
+        return False
+
+    async def _try_again(self, engine: Engine, failure: Stopped | Superseded) -> None:
+        """Say why a projection stopped, wait, and let it follow the log again from where it is."""
+        pause = RETRY_SECONDS_MIN
+        if isinstance(failure, Stopped):
+            engine.failures = engine.failures + 1 if failure.position == engine.failed_at else 0
+            engine.failed_at = failure.position
+            pause = min(RETRY_SECONDS_MIN * 2**engine.failures, RETRY_SECONDS_MAX)
+            await engine.tables.stopped(failure)
+            self._on_stop(engine, failure)
+        await asyncio.sleep(pause)
+        await self._follow([engine], await engine.tables.position())
+
+
+def _fold_all(engines: Sequence[Engine], batch: Batch) -> dict[Engine, Work]:
+    work = {engine: Work(engine.projection, batch) for engine in list(engines)}
+    for each in work.values():
+        each.fold()
+    return work

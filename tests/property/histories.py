@@ -1,0 +1,246 @@
+"""Random histories: each step is a number, from which one request follows, so that a failing history can be shortened.
+
+Names come from small sets and amounts are small, so that commands meet each other: sources are used again, holds are
+captured, released and time out, stock runs out, ids come twice. Many commands are refused; that is meant.
+"""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from ledger import commands as c
+from ledger import events as e
+from ledger.calendar import DAY, HOUR, MINUTE, NEVER, Instant
+from ledger.commands import Command, Request
+from ledger.quantities import Amount, Rounding
+
+START: Instant = 1_767_240_000_000_000
+"""Noon of 2026-01-01 in Shanghai."""
+
+MEMBERS = ("anna", "bo", "cai")
+REWARDS = ("mug", "cup", "spa")
+
+BY_HAND = e.Settings(
+    zone="Asia/Shanghai",
+    clock=e.ClockKind.MANUAL,
+    units=(e.PointUnit("points"), e.PointUnit("stars", 2)),
+    currency="CNY",
+    currency_digits=2,
+    earning_unit="points",
+    earning_rate="3/200",
+    rounding=Rounding.HALF_UP,
+    point_value="1",
+    lot_months=1,
+    pending_days=1,
+    hold_seconds=3 * 86_400,
+)
+ON_THE_WALL = e.Settings(
+    zone="America/Sao_Paulo",
+    clock=e.ClockKind.WALL,
+    units=(e.PointUnit("points"), e.PointUnit("stars")),
+    currency="BRL",
+    currency_digits=2,
+    earning_unit="points",
+    earning_rate="1/50",
+    rounding=Rounding.DOWN,
+    point_value="3/7",
+    earning_base=e.EarningBase.NET,
+    hold_seconds=2 * 86_400,
+)
+PROGRAMMES = {"zoo": BY_HAND, "bar": ON_THE_WALL}
+
+
+class Step(NamedTuple):
+    """A request, and what the clock on the wall shows when it is sent."""
+
+    wall: Instant
+    request: Request
+
+
+class Author:
+    """Writes a history step by step; knows nothing of what becomes of it."""
+
+    def __init__(self, programmes: Sequence[str] = ("zoo",)) -> None:
+        self.programmes = programmes
+        self.wall = START
+        self.clocks = dict.fromkeys(programmes, START)
+        self.steps: list[Step] = []
+        for programme in programmes:
+            opening: list[Command] = [c.OpenProgramme(PROGRAMMES[programme])]
+            opening += [c.EnrolMember(member) for member in MEMBERS]
+            opening += [self.reward(Random(number), name) for number, name in enumerate(REWARDS)]
+            opening += [c.ReceiveStock(sku, "shop", 4, 333) for sku in ("mug", "cup")]
+            for command in opening:
+                self.send(programme, (command,), START)
+
+    def send(self, programme: str, commands: tuple[Command, ...], at: Instant, *, validate_only: bool = False) -> None:
+        number = len(self.steps).to_bytes(16, "big")
+        request = Request(number, programme, at, commands, "till-1", "shop", validate_only=validate_only)
+        self.steps.append(Step(self.wall, request))
+
+    def write(self, number: int) -> None:
+        """Add the step that follows from a number."""
+        random = Random(number)
+        programme = random.choice(self.programmes)
+        draw = random.random()
+        if draw < 0.04:
+            self.again(random)
+        elif draw < 0.14:
+            self.pass_time(random, programme)
+        else:
+            size = random.randrange(2, 5) if draw < 0.24 else 1
+            now = self.clocks[programme]
+            at = now + random.choice((0, 0, 0, 0, 0, -HOUR, -DAY, -3 * DAY, 4 * MINUTE, -40 * DAY, 6 * MINUTE))
+            commands = tuple(self.command(random, at) for _ in range(size))
+            self.send(programme, commands, at, validate_only=draw > 0.97)
+
+    def again(self, random: Random) -> None:
+        """An id that came before: with the same request, or with another one."""
+        request = random.choice(self.steps).request
+        if random.random() < 0.3:
+            request = msgspec.structs.replace(request, occurred_at=request.occurred_at + 1)
+        self.steps.append(Step(self.wall, request))
+
+    def pass_time(self, random: Random, programme: str) -> None:
+        passed = random.choice((HOUR, 7 * HOUR, DAY, 2 * DAY, 9 * DAY))
+        if PROGRAMMES[programme].clock is e.ClockKind.MANUAL:
+            self.clocks[programme] += passed
+            self.send(programme, (c.AdvanceClock(self.clocks[programme]),), self.clocks[programme])
+        else:
+            self.wall += passed
+            self.clocks[programme] = self.wall
+
+    def command(self, random: Random, at: Instant) -> Command:
+        (kind,) = random.choices(tuple(_KINDS), tuple(_KINDS.values()))
+        return kind(self, random, at)
+
+    def name(self, random: Random, kind: str, most: int) -> str:
+        """A name of those that are in use for a while, so that later commands mean things that earlier ones made."""
+        return f"{kind}{len(self.steps) // 60}.{random.randrange(most)}"
+
+    # -- one method for each command
+
+    def member(self, random: Random) -> str:
+        return random.choice(MEMBERS) if random.random() < 0.98 else "nemo"
+
+    def amount(self, random: Random, most: int = 60) -> Amount:
+        return Amount(random.choice(("points", "points", "points", "stars")), random.randrange(1, most))
+
+    def earn(self, random: Random, at: Instant) -> Command:
+        source = e.Source("visit", str(random.randrange(10**6) if random.random() < 0.9 else random.randrange(9)))
+        opens = random.choice((None, None, None, at, at + 2 * DAY))
+        begin = at if opens is None else opens
+        ends = random.choice((None, NEVER, begin + 2 * DAY, begin + 5 * DAY, begin + DAY + 1))
+        cost = random.choice((None, None, "1/100", "0.02"))
+        return c.Earn(
+            self.member(random), self.amount(random, 90), source, available_at=opens, expires_at=ends, unit_cost=cost
+        )
+
+    def buy(self, random: Random, at: Instant) -> Command:
+        lines = []
+        for sku in random.choices(("tea", "bag", "hat"), k=random.randrange(1, 4)):
+            net = random.choice((0, 99, 333, random.randrange(5_000)))
+            gross = random.choice((None, net + net // 10))
+            lines.append(e.Line(sku, random.randrange(3), net, net, gross))
+        due = sum(line.due for line in lines)
+        order = self.name(random, "o", 20)
+        return c.RecordPurchase(self.member(random), order, tuple(lines), tenders=self.tenders(random, due))
+
+    def tenders(self, random: Random, due: int) -> tuple[e.Tender, ...]:
+        """Points are worth one minor unit of money here; elsewhere the bill is bad input, which is fine too."""
+        way = random.randrange(5)
+        paid: list[e.Tender] = []
+        if way == 1:
+            paid = [e.Tender(e.TenderType.COUPON, due // 3)]
+        elif way == 2:
+            points = min(due, random.randrange(1, 40))
+            paid = [e.Tender(e.TenderType.POINTS, points, Amount("points", points))] if points else []
+        elif way == 3:
+            number = random.randrange(1, 5)
+            held = Amount("points", 10 * number)
+            paid = [e.Tender(e.TenderType.POINTS, held.value, held, f"h{number}")]
+        rest = due - sum(tender.amount for tender in paid)
+        return (*paid, e.Tender(random.choice((e.TenderType.CASH, e.TenderType.ON_ACCOUNT)), rest)) if way else ()
+
+    def give(self, random: Random, at: Instant) -> Command:
+        return c.Transfer(self.member(random), self.member(random), self.amount(random))
+
+    def hold(self, random: Random, at: Instant) -> Command:
+        number = random.randrange(1, 5)
+        until = random.choice((None, None, at + HOUR))
+        return c.Hold(f"h{number}", self.member(random), Amount("points", 10 * number), until)
+
+    def release(self, random: Random, at: Instant) -> Command:
+        return c.ReleaseHold(f"h{random.randrange(1, 5)}", self.member(random))
+
+    def reward(self, random: Random, name: str) -> Command:
+        price = e.Price(Amount("points", random.choice((20, 25, 30))), 500 if name == "cup" else 0)
+        kind = e.RewardKind.SERVICE if name == "spa" else e.RewardKind.GOODS
+        sku, place = ("", "") if name == "spa" else (name, "shop")
+        return c.DefineReward(name, kind, price, sku=sku, location=place, list_price=4_000, substitutes=("tea",))
+
+    def define(self, random: Random, at: Instant) -> Command:
+        return self.reward(random, random.choice(REWARDS))
+
+    def redeem(self, random: Random, at: Instant) -> Command:
+        reward = random.choice(REWARDS)
+        quantity = random.choice((1, 1, 1, 2))
+        cash = (e.Tender(e.TenderType.CASH, 500 * quantity),) if reward == "cup" else ()
+        return c.Redeem(self.name(random, "r", 8), self.member(random), reward, quantity, tenders=cash)
+
+    def end(self, random: Random, at: Instant) -> Command:
+        return random.choice((c.Fulfil, c.Fulfil, c.Cancel))(self.name(random, "r", 8))
+
+    def sweep(self, random: Random, at: Instant) -> Command:
+        cut_off = at - random.choice((0, 0, 0, DAY))
+        if random.random() < 0.8:
+            return c.ExpireDue(cut_off, random.choice(MEMBERS))
+        return c.ExpireDue(cut_off, sku=random.choice(("mug", "cup")), location="shop")
+
+    def receive(self, random: Random, at: Instant) -> Command:
+        return c.ReceiveStock(random.choice(("mug", "cup")), "shop", random.randrange(1, 5), random.randrange(1_000))
+
+    def lock(self, random: Random, at: Instant) -> Command:
+        until = random.choice((None, at + HOUR))
+        sku = random.choice(("mug", "cup"))
+        return c.LockStock(f"k{random.randrange(6)}", sku, "shop", random.randrange(1, 4), until)
+
+    def unlock(self, random: Random, at: Instant) -> Command:
+        kind = random.choice((c.ShipStock, c.ReleaseStock))
+        return kind(f"k{random.randrange(6)}", random.choice(("mug", "cup")), "shop")
+
+    def enrol(self, random: Random, at: Instant) -> Command:
+        return c.EnrolMember(random.choice((*MEMBERS, "nemo")))
+
+
+_KINDS: dict[Callable[[Author, Random, Instant], Command], int] = {
+    Author.earn: 24,
+    Author.buy: 16,
+    Author.give: 12,
+    Author.hold: 8,
+    Author.release: 6,
+    Author.redeem: 10,
+    Author.end: 10,
+    Author.sweep: 8,
+    Author.receive: 1,
+    Author.lock: 4,
+    Author.unlock: 5,
+    Author.define: 1,
+    Author.enrol: 1,
+}
+
+
+def history(numbers: Sequence[int], programmes: Sequence[str] = ("zoo",)) -> list[Step]:
+    """The history that follows from these numbers."""
+    author = Author(programmes)
+    for number in numbers:
+        author.write(number)
+    return author.steps
+
+
+def long_history(seed: int, length: int, programmes: Sequence[str] = ("zoo",)) -> list[Step]:
+    """A history of this length."""
+    random = Random(seed)
+    return history([random.getrandbits(40) for _ in range(length)], programmes)

@@ -1,0 +1,198 @@
+"""The writer itself: its queue, its lead, and what it says when it cannot answer."""
+
+import asyncio
+
+import pytest
+
+from adapters.memory.store import Memory, MemoryStore
+from ledger.commands import EnrolMember, OpenProgramme, Request
+from ledger.errors import Fenced, InvalidCommand, LedgerError, Overloaded, Unavailable
+from ledger.ports import Batch, Head
+from ledger.receipts import Outcome, Receipt
+from ledger.writer import Answer, Limits, Writer
+from tests.unit.ledger.desk import settings
+from tests.unit.ledger.running import Running, ScriptedClock
+
+NOON = 1_767_240_000_000_000
+
+
+def joins(number: int) -> Request:
+    return Request(number.to_bytes(16, "big"), "club", NOON, (EnrolMember(f"m{number}"),), "till-1", "shop")
+
+
+OPENING = Request(b"opening--opening", "club", NOON, (OpenProgramme(settings()),), "till-1", "shop")
+
+
+def accepted(answers: object) -> bool:
+    assert isinstance(answers, list)
+    return all(isinstance(answer, Outcome) and isinstance(answer.answer, Receipt) for answer in answers)
+
+
+def test_no_requests_have_no_answers() -> None:
+    with Running(ScriptedClock(NOON)) as running:
+        assert list(running.execute([])) == []
+        assert not running.memory.batches
+
+
+def test_answers_come_in_the_order_of_the_requests() -> None:
+    with Running(ScriptedClock(NOON)) as running:
+        answers = running.execute([OPENING, *(joins(number) for number in range(20))])
+        ids = [answer.id for answer in answers if isinstance(answer, Outcome)]
+        assert ids == [OPENING.id, *(joins(number).id for number in range(20))]
+        positions = [answer.answer.position for answer in answers if isinstance(answer.answer, Receipt)]  # type: ignore[union-attr]
+        assert positions == list(range(1, 22))
+
+
+def test_what_waits_together_is_stored_together() -> None:
+    """Heavy load gives large batches, whether it comes from one caller or from many."""
+    with Running(ScriptedClock(NOON)) as running:
+        running.execute([OPENING])
+        running.execute_apart([joins(number) for number in range(50)])
+        assert [batch.commands for batch in running.memory.batches] == [1, 50]
+
+
+def test_a_batch_has_no_more_commands_than_its_limit() -> None:
+    with Running(ScriptedClock(NOON), Limits(batch_commands_max=7)) as running:
+        running.execute([OPENING])
+        running.execute_apart([joins(number) for number in range(20)])
+        assert [batch.commands for batch in running.memory.batches[1:]] == [7, 7, 6]
+
+
+def test_more_commands_than_a_batch_takes_are_bad_input() -> None:
+    with Running(ScriptedClock(NOON), Limits(batch_commands_max=3)) as running:
+        answers = running.execute([joins(number) for number in range(4)])
+        assert [type(answer) for answer in answers] == [InvalidCommand] * 4
+        assert not running.memory.outcomes
+
+
+def test_a_full_queue_says_so_at_once_and_stores_nothing() -> None:
+    with Running(ScriptedClock(NOON), Limits(queue_commands_max=5)) as running:
+        running.execute([OPENING])
+        answers = running.execute_apart([joins(number) for number in range(8)])
+        assert [isinstance(answer, Overloaded) for answer in answers] == [False] * 5 + [True] * 3
+        assert accepted(list(running.execute_apart([joins(number) for number in range(5, 8)])))
+
+
+def test_what_was_accepted_is_answered_before_the_writer_stops() -> None:
+    with Running(ScriptedClock(NOON), Limits(batch_commands_max=4)) as running:
+
+        async def stop_at_once() -> list[Answer]:
+            waiting = [
+                asyncio.create_task(running.writer.execute([request])) for request in [OPENING, *map(joins, range(9))]
+            ]
+            await asyncio.sleep(0)
+            running.writer.stop()
+            answers = [answer for answers in await asyncio.gather(*waiting) for answer in answers]
+            return answers + list(await running.writer.execute([joins(99)]))
+
+        *before, after = running.run(stop_at_once())
+        assert accepted(before)
+        assert isinstance(after, Unavailable)
+
+
+def test_a_writer_that_was_fenced_answers_nobody_from_memory() -> None:
+    """Another writer took over: what waits is unknown, and is found out by whoever leads."""
+    with Running(ScriptedClock(NOON)) as running:
+        running.execute([OPENING])
+        with Running(ScriptedClock(NOON), memory=running.memory) as rival:
+            assert accepted(list(rival.execute([joins(1)])))
+            (answer,) = running.execute([joins(2)])
+            assert isinstance(answer, Unavailable)
+            assert joins(2).id not in running.memory.outcomes
+
+
+def test_a_writer_that_took_over_knows_what_was_answered() -> None:
+    with Running(ScriptedClock(NOON)) as running:
+        running.execute([OPENING, joins(1)])
+        with Running(ScriptedClock(NOON), memory=running.memory) as rival:
+            (answer,) = rival.execute([joins(1)])
+            assert isinstance(answer, Outcome)
+            assert answer.repeated
+
+
+class Failing(MemoryStore):
+    """Fails the appends whose turns are named, then works."""
+
+    def __init__(self, memory: Memory, *faults: Exception | None, after: bool = False) -> None:
+        super().__init__(memory)
+        self.faults = list(faults)
+        self.after = after
+
+    async def append(self, batch: Batch, previous: Head) -> None:
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is None or self.after:
+            await super().append(batch, previous)
+        if fault is not None:
+            raise fault
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_commit_whose_outcome_is_unknown_is_looked_up_and_done_once(after: bool) -> None:
+    fault = Unavailable("the connection died")
+    with Running(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, fault, after=after)) as running:
+        answers = running.execute([OPENING, joins(1)])
+        assert accepted(list(answers))
+        assert [isinstance(a, Outcome) and a.repeated for a in answers] == [after, after]
+        assert len(running.memory.records) == 2
+
+
+def test_after_two_failures_callers_hear_that_the_outcome_is_unknown() -> None:
+    """It is: the second append may have taken effect."""
+    faults = [Unavailable("the connection died")] * 2
+    with Running(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, *faults)) as running:
+        (answer,) = running.execute([OPENING])
+        assert isinstance(answer, Unavailable)
+        assert "not stored" not in str(answer)
+        assert accepted(list(running.execute([OPENING])))
+
+
+def test_a_fence_ends_the_lead_until_it_is_won_again() -> None:
+    leads: list[bool] = []
+    with Running(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, Fenced("another writer"))) as running:
+        running.writer.on_lead = leads.append
+        assert isinstance(running.execute([OPENING])[0], Unavailable)
+        running.run(asyncio.sleep(0.01))
+        assert leads == [False, True]
+        assert accepted(list(running.execute([OPENING])))
+
+
+def test_nobody_waits_for_ever_when_the_writer_breaks() -> None:
+    """Whatever stops the writer, its callers are told that the outcome is unknown."""
+    broken = RuntimeError("a defect")
+    with Running(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, broken)) as running:
+        answers = running.execute([OPENING, joins(1)])
+        assert all(isinstance(answer, LedgerError) for answer in answers)
+
+
+def test_nobody_waits_for_ever_when_the_writer_is_cancelled() -> None:
+    """So do those whose batch was being decided or committed."""
+
+    class Slow(MemoryStore):
+        async def append(self, batch: Batch, previous: Head) -> None:
+            await asyncio.sleep(60)
+
+    async def scene() -> list[Answer]:
+        writer = Writer(Slow(Memory()), ScriptedClock(NOON))
+        task = asyncio.create_task(writer.run())
+        await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(writer.execute([OPENING]))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        async with asyncio.timeout(0.5):
+            return list(await waiting)
+
+    assert all(isinstance(answer, LedgerError) for answer in asyncio.run(scene()))
+
+
+def test_a_caller_that_went_away_disturbs_nobody() -> None:
+    with Running(ScriptedClock(NOON)) as running:
+
+        async def leave() -> list[Answer]:
+            gone = asyncio.create_task(running.writer.execute([OPENING]))
+            staying = asyncio.create_task(running.writer.execute([joins(1)]))
+            await asyncio.sleep(0)
+            gone.cancel()
+            return list(await staying)
+
+        assert accepted(running.run(leave()))
+        assert OPENING.id in running.memory.outcomes
