@@ -3,8 +3,10 @@
 import json
 import shutil
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from adapters.app.database import borrowed_database
 from adapters.app.settings import Settings
 from adapters.cli import replay, tie_out
 from adapters.cli.service import open_channel, running_service
-from adapters.completejourney.dataset import Dataset, instant_of
+from adapters.completejourney.dataset import Dataset, Day, instant_of
 from adapters.postgres.verify import verify
 from loyalty.v1 import answers_pb2, commands_pb2_grpc, queries_pb2_grpc
 from loyalty.v1 import commands_pb2 as c
@@ -42,28 +44,30 @@ class Replay:
     def run(self, dataset: Dataset, progress: Progress) -> None:
         """The whole year: each day its clock, yesterday's fulfilments, purchases, then redemptions."""
         bar = progress.add_task("replaying 2017", total=dataset.purchases)
-        self._send(list(replay.opening(dataset)))
+        for batch in _chunks(list(replay.opening(dataset)), BATCH):
+            self._note(batch, self._send(batch).result())
         placed: list[str] = []
-        end = replay.OPENED
-        for day in dataset.days():
-            end = day.date
+        after = replay.OPENED
+        for day, bought in _ahead(dataset):
             names, redeems = _unzip(replay.redemptions(day))
             batch = [replay.advance(replay.day_end(day.date)), *replay.fulfilments(day.date, placed)]
-            batch += [*replay.purchases(day), *redeems]
-            results = self._send(batch)
+            batch += [*bought.result(), *redeems]
+            results = self._note(batch, self._send(batch).result())
             answers = results[len(results) - len(names) :]
             placed = [name for name, result in zip(names, answers, strict=True) if result.HasField("receipt")]
             progress.advance(bar, len(day.baskets))
-        after = end.fromordinal(end.toordinal() + 1)
-        self._send([replay.advance(replay.day_end(after)), *replay.fulfilments(after, placed)])
-        self._send([replay.advance(instant_of(replay.END))])
+            after = day.date + timedelta(days=1)
+        end = [replay.advance(replay.day_end(after)), *replay.fulfilments(after, placed)]
+        end.append(replay.advance(instant_of(replay.END)))
+        self._note(end, self._send(end).result())
 
-    def _send(self, commands: list[c.Command]) -> list[Any]:
-        """Send commands in order; any error ends the demonstration."""
-        results: list[Any] = []
-        for batch in _chunks(commands, BATCH):
-            results += self.commands.Execute(c.ExecuteRequest(commands=batch)).results
-        for command, result in zip(commands, results, strict=True):
+    def _send(self, commands: list[c.Command]) -> Any:
+        """Send commands that belong together, to be decided in order; the answer comes later."""
+        return self.commands.Execute.future(c.ExecuteRequest(commands=commands))
+
+    def _note(self, commands: list[c.Command], response: Any) -> list[Any]:
+        """Count what became of commands; any error ends the demonstration."""
+        for command, result in zip(commands, response.results, strict=True):
             kind = command.WhichOneof("command")
             if result.HasField("receipt"):
                 self.accepted[kind] += 1
@@ -74,12 +78,23 @@ class Replay:
             else:
                 raise SystemExit(f"{kind}: {result.error}")
         self.sent += len(commands)
-        return results
+        return list(response.results)
 
     def sweep(self) -> None:
         """Post what is due at the end of the story; the service does so by itself too, this waits for it."""
         while self.commands.Sweep(c.SweepRequest(programme=replay.PROGRAMME, limit=10_000)).remaining:
             pass
+
+
+def _ahead(dataset: Dataset) -> Iterator[tuple[Day, Future[list[c.Command]]]]:
+    """The days, with the commands of the next one in the making while the service is at work on this one."""
+    with ThreadPoolExecutor(1) as maker:
+        making: deque[tuple[Day, Future[list[c.Command]]]] = deque()
+        for day in dataset.days():
+            making.append((day, maker.submit(lambda day: list(replay.purchases(day)), day)))
+            if len(making) > 1:
+                yield making.popleft()
+        yield from making
 
 
 def _chunks(commands: list[c.Command], size: int) -> Iterator[list[c.Command]]:
@@ -188,4 +203,4 @@ def _print(console: Console, result: dict[str, Any], data_dir: Path) -> None:
         else "[bold red]The hash chain is broken[/]: run `loyalty verify`."
     )
     console.print("\nThe figures are in build/demo.json. Now look at a member's year:\n")
-    console.print(f"  .venv/bin/loyalty --data-dir {data_dir} statement {replay.PROGRAMME} 1023\n", highlight=False)
+    console.print(f"  .venv/bin/loyalty --data-dir {data_dir} statement {replay.PROGRAMME} 931\n", highlight=False)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import typer
 from pydantic import SecretStr
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -39,24 +40,32 @@ def _time(instant: Instant | None) -> str:
     return "never" if instant >= NEVER else f"{to_datetime(instant):%Y-%m-%d %H:%M:%S}"
 
 
+def _day(instant: Instant) -> str:
+    return "never" if instant >= NEVER else f"{to_datetime(instant):%Y-%m-%d}"
+
+
 async def balance(console: Console, settings: Settings, programme: str, member: str) -> None:
     """A member's balances and the lots behind them."""
     async with _queries(settings) as queries:
         answer = await queries.balance(encode_id(programme), encode_id(member))
         lots = await queries.lots(encode_id(programme), encode_id(member), page_size=20)
-    table = Table(title=f"{member}, as of {_time(answer.at)} UTC", title_justify="left")
+    table = Table(
+        title=f"{member}, as of {_time(answer.at)} UTC", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     for name in ("unit", "open", "pending", "held", "quarantined", "debt", "balance"):
         table.add_column(name, justify="left" if name == "unit" else "right")
     for row in answer.balances:
         numbers = (row.open, row.pending, row.held, row.quarantined, row.debt, row.balance)
         table.add_row(row.unit, *(f"{number:,}" for number in numbers))
     console.print(table)
-    table = Table(title="Lots, in the order in which they are spent", title_justify="left")
+    table = Table(
+        title="Lots, in the order in which they are spent", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     for name in ("lot", "points", "held", "earned", "expires", "source"):
         table.add_column(name, justify="right" if name in {"points", "held"} else "left")
     for lot in lots.rows:
         source = f"{lot.source_type} {lot.source_id}"
-        table.add_row(lot.lot, f"{lot.points:,}", f"{lot.held:,}", _time(lot.earned_at), _time(lot.expires_at), source)
+        table.add_row(lot.lot, f"{lot.points:,}", f"{lot.held:,}", _day(lot.earned_at), _day(lot.expires_at), source)
     console.print(table)
     if lots.next_page_token:
         console.print("There are more lots.")
@@ -66,18 +75,17 @@ async def statement(console: Console, settings: Settings, programme: str, member
     """A member's entries, newest first."""
     async with _queries(settings) as queries:
         page = await queries.entries(encode_id(programme), encode_id(member), page_size=limit)
-    table = Table(title=f"Statement of {member}, newest first", title_justify="left")
-    for name in ("when (UTC)", "what", "points", "held", "balance", "channel", "source", "lots"):
-        table.add_column(name, justify="right" if name in {"points", "held", "balance"} else "left")
+    table = Table(title=f"Statement of {member}, newest first", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("when (UTC)", "what", "points", "held", "balance", "source", "lots"):
+        table.add_column(name, justify="right" if name in {"points", "held", "balance"} else "left", no_wrap=True)
     for row in page.rows:
-        lots = ", ".join(f"{lot} {points:,}" for lot, points in row.lots[:3]) + (" ..." if len(row.lots) > 3 else "")
+        lots = " ".join(lot.removeprefix(f"{member}:") for lot, _ in row.lots)
         table.add_row(
-            _time(row.occurred_at),
-            row.kind.removesuffix(".v1"),
+            f"{to_datetime(row.occurred_at):%Y-%m-%d %H:%M}",
+            row.kind.removeprefix("points.").removesuffix(".v1"),
             f"{row.points:+,}" if row.points else "",
             f"{row.held:+,}" if row.held else "",
             f"{row.balance:,}",
-            row.channel,
             f"{row.source_type} {row.source_id}".strip(),
             lots,
         )
@@ -90,7 +98,7 @@ async def inventory(console: Console, settings: Settings, programme: str, sku: s
     """Stock items, by SKU and location."""
     async with _queries(settings) as queries:
         page = await queries.inventory(encode_id(programme), sku=encode_id(sku) if sku else "", page_size=limit)
-    table = Table(title=f"Inventory of {programme}", title_justify="left")
+    table = Table(title=f"Inventory of {programme}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("sku", "location", "received", "on hand", "locked", "available", "shipped"):
         table.add_column(name, justify="left" if name in {"sku", "location"} else "right")
     for row in page.rows:
@@ -129,7 +137,12 @@ async def events(settings: Settings, after: int, limit: int, filters: dict[str, 
 
 def config(console: Console, settings: Settings) -> None:
     """Every setting, its value, and what it is for."""
-    table = Table(title="Settings: environment, then loyalty.toml, then these defaults", title_justify="left")
+    table = Table(
+        title="Settings: environment, then loyalty.toml, then these defaults",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for name in ("environment variable", "value", "what it is for"):
         table.add_column(name)
     for name, field in Settings.model_fields.items():

@@ -28,7 +28,6 @@ BATCHES_AHEAD_MAX = 4
 SWEEP_DEFAULT = 1_000
 SWEEP_MAX = 100_000
 
-
 Method = Callable[["CommandService", Any, Context], Awaitable[answers_pb2.Receipt]]
 
 

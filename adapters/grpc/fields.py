@@ -26,6 +26,7 @@ NAMES_MAX = 10_000
 """How many names are remembered; a client that sends new ones for ever costs time, not memory."""
 
 _Choice = TypeVar("_Choice")
+_Items = TypeVar("_Items", bound=Sized)
 
 _names: dict[str, str] = {}
 known_name = _names.get
@@ -180,10 +181,7 @@ def choice(table: Mapping[int, _Choice], value: int, field: str) -> _Choice:
         raise InvalidCommand(field, "is not known" if value else "is missing") from None
 
 
-_Item = TypeVar("_Item", bound=Sized)
-
-
-def at_most(items: _Item, most: int, field: str) -> _Item:
+def at_most(items: _Items, most: int, field: str) -> _Items:
     """A repeated field with a limit."""
     if len(items) > most:
         raise InvalidCommand(field, f"has {len(items)} items, at most {most} are allowed")

@@ -6,44 +6,34 @@ Positions have no gaps and become visible in order, so that all up to the shard'
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date
 from typing import Any
 
 import msgspec
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor
-from psycopg.types.numeric import Int4BinaryLoader, Int8BinaryLoader
+from psycopg import AsyncConnection
 
+from adapters.postgres.raw import raw_cursor, raw_date
 from ledger.events import TOPICS, UPCASTERS, Fact, decode_event
 from ledger.records import Y2K_OFFSET
 from projections.engine import Disconnected
 from projections.recorded import Batch, Recorded, Undecodable
 
-import os
-BATCH_EVENTS_MAX = int(os.environ.get('BATCH','5000'))
-PAGE_EVENTS = int(os.environ.get('PAGE','500'))
+BATCH_EVENTS_MAX = 5_000
 BATCH_BYTES_MAX = 32 * 1024 * 1024
 """Of stored events; one that names ten thousands of lots takes megabytes."""
+PAGE_EVENTS = 500
+"""Read and decoded at once, in about two milliseconds; between pages, others have their turn on the event loop."""
 BATCHES_KEPT_MAX = 4
-"""So far may the projections on one feed drift apart before the slower ones read for themselves."""
 POLL_SECONDS_MIN = 0.01
 POLL_SECONDS_MAX = 0.1
 """Between two looks at an idle log: short at first, then longer."""
 
-Y2K_DAY = date(2000, 1, 1).toordinal()
-
-_EVENTS = """
+_PAGE = """
 SELECT position, programme, stream, topic, occurred_at, recorded_at, business_date, channel, event
 FROM ledger.events WHERE position > %s AND position <= %s AND topic <> ALL(%s) ORDER BY position
 """
-
-
-def raw_cursor(connection: AsyncConnection) -> AsyncCursor[Any]:
-    """A cursor that reads time stamps and dates as PostgreSQL counts them, from the year 2000: fast, with no Python."""
-    cursor = connection.cursor(binary=True)
-    cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)
-    cursor.adapters.register_loader("date", Int4BinaryLoader)
-    return cursor
+_SESSION = "SET enable_seqscan = off; SET enable_bitmapscan = off"
+"""Whatever the statistics say: a page is a piece of the index over positions, in order."""
 
 
 @contextlib.contextmanager
@@ -66,12 +56,18 @@ class PostgresFeed:
         self._ignored = sorted(set(TOPICS.values()) - wanted - set(UPCASTERS))
         self._batches: dict[int, asyncio.Task[Batch]] = {}
         self._head = 0
-        self._days: dict[int, date] = {}
+
+    @classmethod
+    async def open(cls, connection: AsyncConnection, events: Collection[type[Fact]]) -> "PostgresFeed":
+        """Make the connection ready; it is the feed's from now on."""
+        with disconnections():
+            await connection.execute(_SESSION)
+        return cls(connection, events)
 
     async def after(self, position: int) -> Batch:
-        """The next batch after a position; waits until there is one. Meanwhile the one after that is read."""
+        """The next batch after a position; waits until there is one. Then the one after that is read ahead."""
         batch = await asyncio.shield(self._task(position))
-        if batch.upto < self._head:
+        if self.more(batch.upto):
             self._task(batch.upto)
         return batch
 
@@ -89,21 +85,21 @@ class PostgresFeed:
     def _task(self, after: int) -> "asyncio.Task[Batch]":
         task = self._batches.get(after)
         if task is None:
-            for old in [key for key, other in self._batches.items() if other.done()][: -BATCHES_KEPT_MAX + 1]:
-                del self._batches[old]
+            read = [key for key, other in self._batches.items() if other.done()]
+            for key in read[: len(read) - BATCHES_KEPT_MAX + 1]:
+                del self._batches[key]
             task = self._batches[after] = asyncio.create_task(self._read(after))
         return task
 
     async def _read(self, after: int) -> Batch:
-        """A batch, in pages: nobody else on the event loop waits longer than decoding a page takes."""
         events: list[Recorded] = []
         upto, size = after, 0
         with disconnections():
             await self._wait(after)
             while upto < min(after + BATCH_EVENTS_MAX, self._head) and size < BATCH_BYTES_MAX:
                 first, upto = upto, min(upto + PAGE_EVENTS, self._head)
-                rows = await (await self._cursor.execute(_EVENTS, (first, upto, self._ignored))).fetchall()
-                events += self._decode(rows)
+                rows = await (await self._cursor.execute(_PAGE, (first, upto, self._ignored))).fetchall()
+                events += _decode_all(rows)
                 size += sum(len(row[-1]) for row in rows)
         return Batch(after, upto, events)
 
@@ -120,23 +116,21 @@ class PostgresFeed:
                 await asyncio.sleep(pause)
                 pause = min(1.5 * pause, POLL_SECONDS_MAX)
 
-    def _decode(self, rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
-        days = self._days
-        for day in {row[6] for row in rows} - days.keys():
-            days[day] = date.fromordinal(day + Y2K_DAY)
-        return [
-            Recorded(
-                position,
-                programme,
-                stream.rpartition("/")[2],
-                _decode(topic, event),
-                occurred_at + Y2K_OFFSET,
-                recorded_at + Y2K_OFFSET,
-                days[day],
-                channel,
-            )
-            for position, programme, stream, topic, occurred_at, recorded_at, day, channel, event in rows
-        ]
+
+def _decode_all(rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
+    return [
+        Recorded(
+            position,
+            programme,
+            stream.rpartition("/")[2],
+            _decode(topic, event),
+            occurred_at + Y2K_OFFSET,
+            recorded_at + Y2K_OFFSET,
+            raw_date(day),
+            channel,
+        )
+        for position, programme, stream, topic, occurred_at, recorded_at, day, channel, event in rows
+    ]
 
 
 def _decode(topic: str, event: bytes) -> Fact:

@@ -2,95 +2,84 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Self
 
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
-
-from adapters.postgres.connect import register
+from adapters.postgres.pool import Pool
+from adapters.postgres.raw import raw_cursor, raw_date
 from ledger.receipts import Outcome, decode_answer
-from ledger.records import COLUMNS, Record
+from ledger.records import Y2K_OFFSET, Record
 
-BATCH_RECORDS = 1_000
+RECORDS_MAX = 1_000
+"""In one batch."""
+POSITIONS_MAX = 50_000
+"""Looked through by one query: one for a rare topic ends, and the next goes on behind it."""
 POLL_SECONDS_MIN = 0.01
 POLL_SECONDS_MAX = 0.1
+"""Between two looks at an idle log: short at first, then longer."""
 CONNECTIONS_MAX = 4
 """A reader holds a connection only while it reads a batch, so a few serve many that wait."""
 
-_READ = f"""
-SELECT {", ".join(COLUMNS[1:])}, hash FROM ledger.events
-WHERE position > %(after)s AND (%(programme)s = '' OR programme = %(programme)s)
-  AND (%(stream)s = '' OR stream = %(stream)s) AND (cardinality(%(topics)s::text[]) = 0 OR topic = ANY(%(topics)s))
-ORDER BY position LIMIT {BATCH_RECORDS}
+_OUTCOME = "SELECT request_hash, answer FROM ledger.outcomes WHERE command_id = %s::uuid"
+_HEAD = "SELECT position FROM ledger.shards WHERE shard = 1"
+_RECORDS = """
+SELECT position, programme, stream, version, topic, command_id, actor, channel, correlation_id, trace, business_key,
+       occurred_at, recorded_at, business_date, event, hash
+FROM ledger.events WHERE position > %(after)s AND position <= %(upto)s
+  AND (%(programme)s = '' OR programme = %(programme)s)
+  AND (cardinality(%(topics)s::text[]) = 0 OR topic = ANY(%(topics)s))
 """
-
-
-async def configure(connection: AsyncConnection) -> None:
-    """Prepare a pool's connection: UUIDs are 16 bytes, instants are integers."""
-    register(connection)
-
-
-def open_pool(dsn: str, application: str, connections_max: int) -> "AsyncConnectionPool[AsyncConnection]":
-    """A pool of connections in autocommit, to be opened; it connects again by itself after the database was away."""
-    return AsyncConnectionPool(
-        dsn,
-        min_size=1,
-        max_size=connections_max,
-        open=False,
-        configure=configure,
-        check=AsyncConnectionPool.check_connection,
-        kwargs={"autocommit": True, "application_name": application},
-    )
+_IN_LOG = _RECORDS + "ORDER BY position LIMIT %(limit)s"
+_IN_STREAM = _RECORDS + """AND stream = %(stream)s COLLATE "C" ORDER BY version LIMIT %(limit)s"""
 
 
 class PostgresLog:
-    """The log. Use it as an async context manager."""
+    """The log of one shard. Use it as an async context manager."""
 
     def __init__(self, dsn: str) -> None:
-        self._pool = open_pool(dsn, "loyalty log", CONNECTIONS_MAX)
+        self._pool = Pool(dsn, "loyalty log", CONNECTIONS_MAX)
 
-    async def __aenter__(self) -> "PostgresLog":
-        await self._pool.open()
+    async def __aenter__(self) -> Self:
+        await self._pool.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._pool.close()
+        await self._pool.__aexit__()
 
     async def outcome(self, command_id: bytes) -> Outcome | None:
         """What became of a command id; None: nothing was ever stored under it."""
-        rows = await self._rows(
-            "SELECT request_hash, answer FROM ledger.outcomes WHERE command_id = %s::uuid", (command_id.hex(),)
-        )
+        rows = await self._pool.fetch(_OUTCOME, (command_id.hex(),))
         return Outcome(command_id, rows[0][0], decode_answer(rows[0][1]), repeated=True) if rows else None
 
     async def records(
         self, after: int, *, programme: str = "", stream: str = "", topics: Sequence[str] = (), follow: bool = True
     ) -> AsyncIterator[Sequence[Record]]:
         """Records after a position in batches, in order; with `follow` it then waits for new ones for ever."""
-        filters = {"programme": programme, "stream": stream, "topics": list(topics)}
+        query = _IN_STREAM if stream else _IN_LOG
+        filters = {"programme": programme, "stream": stream, "topics": list(topics), "limit": RECORDS_MAX}
         pause = POLL_SECONDS_MIN
         while True:
-            end = (await self._rows("SELECT position FROM ledger.shards WHERE shard = 1", ()))[0][0]
-            rows = await self._rows(_READ, {**filters, "after": after}) if end > after else []
-            if rows:
-                yield [Record(*_record(row)) for row in rows]
-            if len(rows) == BATCH_RECORDS:
-                after = rows[-1][0]
-                continue
-            # Everything up to `end` was seen, also what the filters left out.
-            after = max(end, rows[-1][0] if rows else after)
+            head = (await self._pool.fetch(_HEAD))[0][0]
+            while after < head:
+                upto = head if stream else min(head, after + POSITIONS_MAX)
+                rows = await self._pool.fetch(query, {**filters, "after": after, "upto": upto}, raw_cursor)
+                after = rows[-1][0] if len(rows) == RECORDS_MAX else upto
+                pause = POLL_SECONDS_MIN
+                if rows:
+                    yield [_record(row) for row in rows]
             if not follow:
                 return
-            pause = POLL_SECONDS_MIN if rows else min(2 * pause, POLL_SECONDS_MAX)
             await asyncio.sleep(pause)
-
-    async def _rows(self, query: str, parameters: Any) -> list[Any]:
-        async with self._pool.connection() as connection:
-            return await (await connection.cursor(binary=True).execute(query, parameters)).fetchall()
+            pause = min(2 * pause, POLL_SECONDS_MAX)
 
 
-def _record(row: Any) -> list[Any]:
-    """A row in the order of a Record's fields; a key that is NULL is none."""
-    values = list(row)
-    values[COLUMNS.index("business_key") - 1] = row[COLUMNS.index("business_key") - 1] or b""
-    return values
+def _record(row: tuple[Any, ...]) -> Record:
+    *envelope, business_key, occurred_at, recorded_at, business_date, event, hash_ = row
+    return Record(
+        *envelope,
+        business_key or b"",
+        occurred_at + Y2K_OFFSET,
+        recorded_at + Y2K_OFFSET,
+        raw_date(business_date),
+        event,
+        hash_,
+    )

@@ -115,6 +115,4 @@ class ProjectionRunner:
 
 
 def _say(engine: Engine, failure: Stopped) -> None:
-    log.error(
-        "projection.stopped", name=engine.projection.name, position=failure.position, reason=failure.reason
-    )
+    log.error("projection.stopped", name=engine.projection.name, position=failure.position, reason=failure.reason)

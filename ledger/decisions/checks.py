@@ -1,5 +1,6 @@
 """What decisions have in common: checks of a command's fields, and the form of an answer."""
 
+import re
 from fractions import Fraction
 
 from ledger.calendar import Instant
@@ -17,6 +18,7 @@ Events = list[tuple[str, Fact]]
 Decision = Events | Refusal
 
 QUANTITY_MAX = 10**9
+_FRACTION = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18}|/0*[1-9][0-9]{0,17})?")
 
 
 def check_points(field: str, amount: Amount, policy: Policy) -> None:
@@ -41,13 +43,9 @@ def check_money(field: str, value: int) -> None:
 
 def check_fraction(field: str, text: str) -> Fraction:
     """An exact, non-negative fraction such as `1/100` or `0.01`. Raises InvalidCommand."""
-    try:
-        fraction = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise InvalidCommand(field, f"{text!r} is not a fraction") from None
-    if fraction < 0:
-        raise InvalidCommand(field, "must not be negative")
-    return fraction
+    if _FRACTION.fullmatch(text) is None:
+        raise InvalidCommand(field, f"{text[:40]!r} is not a fraction such as 1/100 or 0.01")
+    return Fraction(text)
 
 
 def check_enrolled(*members: tuple[str, Member]) -> Refusal | None:

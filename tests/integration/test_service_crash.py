@@ -25,11 +25,10 @@ MEMBERS = [f"m{number}" for number in range(50)]
 class Load:
     """Callers that send batches until the service is gone; what was acknowledged is remembered."""
 
-    def __init__(self, address: str, callers: int, known: set[str]) -> None:
+    def __init__(self, address: str, callers: int) -> None:
         self.acknowledged: dict[str, str] = {}
         self.unanswered: list[c.ExecuteRequest] = []
         self._address = address
-        self._known = known
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._call, args=(place,)) for place in range(callers)]
         for thread in self._threads:
@@ -85,8 +84,10 @@ def test_kill_9_under_load_loses_no_acknowledged_command(tmp_path: Path) -> None
     recoveries = []
     try:
         for round_number in range(ROUNDS):
+            begin = time.monotonic()
             service = Service(data_dir).start()
-            recoveries.append(service.wait_until_serving())
+            service.wait_until_serving()
+            recoveries.append(time.monotonic() - begin)
             with service.channel() as channel:
                 commands, _ = stubs(channel)
                 if round_number == 0:
@@ -96,7 +97,7 @@ def test_kill_9_under_load_loses_no_acknowledged_command(tmp_path: Path) -> None
                     for command, result in zip(batch.commands, commands.Execute(batch).results, strict=True):
                         assert result.HasField("receipt"), result
                         acknowledged[command.earn.header.command_id] = command.earn.member
-            load = Load(service.address, callers=4, known=set(acknowledged))
+            load = Load(service.address, callers=4)
             time.sleep(random.uniform(0.3, 0.8))
             service.kill()
             load.end()
@@ -104,14 +105,14 @@ def test_kill_9_under_load_loses_no_acknowledged_command(tmp_path: Path) -> None
             unanswered = load.unanswered
             inside += _died_inside_a_commit(service.log)
         service = Service(data_dir).start()
-        recoveries.append(service.wait_until_serving())
+        service.wait_until_serving()
         _check_exactly_once(service, data_dir, acknowledged, unanswered)
         service.stop()
     finally:
         EmbeddedServer(data_dir).destroy()
     print(
         f"{len(acknowledged)} acknowledged over {ROUNDS} kills, {inside} of them between COPY and commit's answer;"
-        f" serving again after {max(recoveries):.2f} s at most"
+        f" serving again {max(recoveries[1:]):.2f} s after a start at most"
     )
     assert inside > 0, "no kill fell between COPY and commit: the test did not test that"
 

@@ -20,6 +20,8 @@ from loyalty.v1 import types_pb2 as t
 from loyalty.v1.commands_pb2_grpc import CommandServiceStub
 from tests.integration.service import PROGRAMME, UNIT, Service, earn, enrol, header, open_programme, stubs
 
+FIVE = t.Amount(unit=UNIT, value=5)
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -151,10 +153,10 @@ def test_twenty_threads_fight_for_the_last_point(service: Service) -> None:
     [
         (c.EarnRequest(header=header(), member="anna", points=t.Amount(unit=UNIT, value=-5)), "points"),
         (c.EarnRequest(header=header(), member="anna", points=t.Amount(unit="coins", value=5)), "points.unit"),
-        (c.EarnRequest(header=header(), points=t.Amount(unit=UNIT, value=5)), "member"),
-        (c.EarnRequest(header=header(command_id="not a uuid"), member="anna"), "header.command_id"),
-        (c.EarnRequest(member="anna"), "header"),
-        (c.EarnRequest(header=header(), member="x" * 65, points=t.Amount(unit=UNIT, value=5)), "member"),
+        (c.EarnRequest(header=header(), points=FIVE), "member"),
+        (c.EarnRequest(header=header(command_id="not a uuid"), member="anna", points=FIVE), "header.command_id"),
+        (c.EarnRequest(member="anna", points=FIVE), "header"),
+        (c.EarnRequest(header=header(), member="x" * 65, points=FIVE), "member"),
     ],
 )
 def test_bad_input_names_the_field_and_writes_nothing(

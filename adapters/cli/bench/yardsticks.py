@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from typing import Any
 
 import psycopg
 import uvloop
@@ -54,7 +55,7 @@ def empty_calls_rate(address: str, callers: int, seconds: float) -> float:
 async def _empty_calls(address: str, callers: int, seconds: float) -> float:
     count = 0
     async with channel(address) as open_channel:
-        stub = health_pb2_grpc.HealthStub(open_channel)
+        stub: Any = health_pb2_grpc.HealthStub(open_channel)
         begin = time.perf_counter()
 
         async def caller() -> None:
