@@ -119,10 +119,11 @@ class Writer:
                 try:
                     await self._drain()
                 except (Fenced, Unavailable) as fault:
-                    self._recover(fault)
+                    await self._recover(fault)
         finally:
             self._set_leads(False)
             self._fail_queued(Unavailable("the writer stopped; retry with the same command id"))
+            await asyncio.gather(*self._background, return_exceptions=True)
             await self._store.close()
 
     def stop(self) -> None:
@@ -157,8 +158,11 @@ class Writer:
             self._leads = leads
             self.on_lead(leads)
 
-    def _recover(self, fault: LedgerError) -> None:
+    async def _recover(self, fault: LedgerError) -> None:
         """Forget all states; put back what was not answered, so that it is looked up and, if need be, decided again."""
+        if self._flight is not None:
+            self._flight[1].cancel()
+            await asyncio.gather(self._flight[1], return_exceptions=True)
         interrupted = [work for work in (self._flight[0] if self._flight else None, self._deciding) if work]
         self._flight = self._deciding = None
         self.cache.clear()

@@ -6,8 +6,8 @@ up; the others go on.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from projections.engine import Engine, Stopped, Superseded, Work
 from projections.recorded import Batch
@@ -45,27 +45,24 @@ class Convoy:
         self._feed = feed
         self._on_stop = on_stop
         self._lanes: list[Lane] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = asyncio.TaskGroup()
 
     async def run(self) -> None:
         """Follow the log until cancelled. Raises Disconnected."""
+        together: dict[int, list[Engine]] = {}
+        for engine in self._engines:
+            together.setdefault(await engine.tables.position(), []).append(engine)
         try:
-            positions = {engine: await engine.tables.position() for engine in self._engines}
-            for position in set(positions.values()):
-                self._start(self._follow([engine for engine in self._engines if positions[engine] == position], position))
-            while True:
-                done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-                self._tasks -= done
-                for task in done:
-                    task.result()
+            async with self._tasks as tasks:
+                for position, engines in together.items():
+                    tasks.create_task(self._follow(engines, position))
+        except BaseExceptionGroup as faults:
+            raise faults.exceptions[0] from None
         finally:
             writing = [task for lane in self._lanes for _, task in lane.writing]
-            for task in (*self._tasks, *writing):
+            for task in writing:
                 task.cancel()
-            await asyncio.gather(*self._tasks, *writing, return_exceptions=True)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.add(asyncio.create_task(work))
+            await asyncio.gather(*writing, return_exceptions=True)
 
     async def _follow(self, engines: list[Engine], position: int) -> None:
         """Take projections along until they fail or join another lane."""
@@ -76,10 +73,8 @@ class Convoy:
             work = _fold_all(lane.engines, batch)
             await self._land(lane)
             lane.position = batch.upto
-            lane.writing = [
-                (engine, asyncio.create_task(engine.advance(work[engine]))) for engine in lane.engines if engine in work
-            ]
-            await asyncio.sleep(0)
+            lane.writing = [(engine, asyncio.create_task(engine.advance(work[engine]))) for engine in lane.engines]
+            await asyncio.sleep(0)  # Let the writing begin before the next batch is folded.
             if not self._feed.more(lane.position):
                 await self._land(lane)
                 if self._joined(lane):
@@ -93,7 +88,7 @@ class Convoy:
                 await task
             except (Stopped, Superseded) as failure:
                 lane.engines.remove(engine)
-                self._start(self._try_again(engine, failure))
+                self._tasks.create_task(self._try_again(engine, failure))
         lane.writing = []
 
     def _joined(self, lane: Lane) -> bool:
@@ -118,7 +113,7 @@ class Convoy:
 
 
 def _fold_all(engines: Sequence[Engine], batch: Batch) -> dict[Engine, Work]:
-    work = {engine: Work(engine.projection, batch) for engine in list(engines)}
+    work = {engine: Work(engine.projection, batch) for engine in engines}
     for each in work.values():
         each.fold()
     return work

@@ -65,7 +65,7 @@ class Work:
         """Fold ahead, while the batch before is written. What fails here is left to `Engine.advance`, to fail again."""
         if self.projection.keys is None and self.events:
             try:
-                self.changes = self.projection.fold({}, self.events)
+                self.changes = _fold(self.projection, {}, self.events)
             except Exception:
                 self.changes = None
 
@@ -91,7 +91,7 @@ class Engine:
         try:
             async with self.tables.transaction(after, upto) as transaction:
                 if events:
-                    await transaction.write(folded or await self._fold(transaction, events))
+                    await transaction.write(folded or await self._load_and_fold(transaction, events))
             return
         except (Disconnected, Superseded):
             raise
@@ -103,9 +103,15 @@ class Engine:
         await self._advance(after, first[-1].position, first, None)
         await self._advance(first[-1].position, upto, rest, None)
 
-    async def _fold(self, transaction: Transaction, events: Sequence[Recorded]) -> Changes:
+    async def _load_and_fold(self, transaction: Transaction, events: Sequence[Recorded]) -> Changes:
         rows = await transaction.load(self.projection.keys(events)) if self.projection.keys else {}
-        return self.projection.fold(rows, events)
+        return _fold(self.projection, rows, events)
+
+
+def _fold(projection: Projection, rows: Rows, events: Sequence[Recorded]) -> Changes:
+    if any(type(recorded.event) is Undecodable for recorded in events):
+        raise ValueError("an event cannot be decoded")
+    return projection.fold(rows, events)
 
 
 def _failure(upto: int, events: Sequence[Recorded], error: Exception) -> Stopped:

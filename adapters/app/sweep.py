@@ -14,7 +14,7 @@ from ledger.commands import ExpireDue, Request
 from ledger.errors import LedgerError
 from ledger.ports import Ledger
 from ledger.receipts import Outcome, Receipt
-from projections.queries import DueQueries, DueSubject, TooFarBehind
+from projections.queries import DueQueries, DueSubject, NotFound, TooFarBehind
 
 log = structlog.get_logger(__name__)
 
@@ -41,10 +41,16 @@ class DueSweeper:
                 log.warning("sweep.interrupted", fault=str(fault))
             await asyncio.sleep(self._interval_seconds)
 
-    async def sweep(self, programme: str, limit: int) -> SweepResult:
-        """Post what is due in a programme by its clock, for at most `limit` members and stock items."""
+    async def sweep(self, programme: str, limit: int, min_position: int) -> SweepResult:
+        """Post what is due in a programme by its clock, for at most `limit` members and stock items.
+
+        Raises NotFound for a programme that nobody opened, TooFarBehind when the view does not get to `min_position`.
+        """
+        await self._due.wait(min_position)
         now = dict(await self._due.programmes()).get(programme)
-        return SweepResult(0, 0) if now is None else await self.sweep_until(programme, now, limit)
+        if now is None:
+            raise NotFound("programme", programme)
+        return await self.sweep_until(programme, now, limit)
 
     async def sweep_until(self, programme: str, now: Instant, limit: int) -> SweepResult:
         """Post what is due by an instant."""

@@ -82,7 +82,8 @@ class Replay:
 
     def sweep(self) -> None:
         """Post what is due at the end of the story; the service does so by itself too, this waits for it."""
-        while self.commands.Sweep(c.SweepRequest(programme=replay.PROGRAMME, limit=10_000)).remaining:
+        request = c.SweepRequest(programme=replay.PROGRAMME, limit=10_000, min_position=self.position)
+        while self.commands.Sweep(request).remaining:
             pass
 
 

@@ -11,6 +11,7 @@ from adapters.grpc.closing import Closed, Closing
 from adapters.grpc.fields import ident
 from adapters.grpc.from_proto import DECODERS, decode_batch, decode_request
 from adapters.grpc.ports import Sweeper
+from adapters.grpc.positions import parse_position
 from adapters.grpc.replies import Context, Refused, streaming, unary
 from adapters.grpc.to_proto import encode_results, fill_receipt
 from ledger.commands import Command, Request
@@ -115,7 +116,9 @@ class CommandService(CommandServiceServicer):
         limit = request.limit or SWEEP_DEFAULT
         if not 0 < limit <= SWEEP_MAX:
             raise InvalidCommand("limit", f"must be from 0 to {SWEEP_MAX}, not {limit}")
-        swept = await self._sweeper.sweep(ident(request.programme, "programme"), limit)
+        swept = await self._sweeper.sweep(
+            ident(request.programme, "programme"), limit, parse_position(request.min_position, "min_position")
+        )
         return pb.SweepResponse(commands=swept.commands, remaining=swept.remaining)
 
     async def _execute(self, commands: Sequence[pb.Command]) -> pb.ExecuteResponse:

@@ -17,5 +17,5 @@ class SweepResult(msgspec.Struct, frozen=True):
 class Sweeper(Protocol):
     """Posts what is due: expiries, time-outs of holds and locks."""
 
-    async def sweep(self, programme: str, limit: int) -> SweepResult:
+    async def sweep(self, programme: str, limit: int, min_position: int) -> SweepResult:
         """Post what is due in a programme by its clock, for at most `limit` members and stock items."""

@@ -65,7 +65,11 @@ class MemoryStore:
             if record.version != version or record.business_key in self.memory.keys:
                 raise Fenced(f"{record.stream} has another version than {record.version - 1}")
             versions[record.stream] = version
-        if any(outcome.id in self.memory.outcomes for outcome in outcomes):
+        keys = [record.business_key for record in records if record.business_key]
+        if len(set(keys)) < len(keys):
+            raise Fenced("a business key was used twice")
+        ids = {outcome.id for outcome in outcomes}
+        if len(ids) < len(outcomes) or any(id_ in self.memory.outcomes for id_ in ids):
             raise Fenced("a command id was answered before")
 
     async def outcomes(self, ids: Sequence[bytes]) -> dict[bytes, Outcome]:

@@ -5,7 +5,7 @@ from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg.sql import SQL, Composable
+from psycopg.sql import SQL
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters.postgres.connect import register
@@ -49,12 +49,12 @@ class Pool:
 
     async def fetch(
         self,
-        query: LiteralString | Composable,
+        query: LiteralString | SQL,
         parameters: Parameters = (),
         cursor: Callable[[AsyncConnection], AsyncCursor[Any]] = binary_cursor,
     ) -> list[Any]:
         """All rows of a query. Raises Unavailable."""
-        statement = query if isinstance(query, Composable) else SQL(query)
+        statement = query if isinstance(query, SQL) else SQL(query)
         try:
             try:
                 return await self._fetch(statement, parameters, cursor)
@@ -68,7 +68,8 @@ class Pool:
             raise Unavailable(f"the database is away: {error}") from error
 
     async def _fetch(
-        self, query: Composable, parameters: Parameters, cursor: Callable[[AsyncConnection], AsyncCursor[Any]]
+        self, query: SQL, parameters: Parameters, cursor: Callable[[AsyncConnection], AsyncCursor[Any]]
     ) -> list[Any]:
         async with self._pool.connection() as connection:
-            return await (await cursor(connection).execute(query, parameters)).fetchall()
+            rows: list[Any] = await (await cursor(connection).execute(query, parameters)).fetchall()
+            return rows

@@ -87,7 +87,8 @@ class ProjectionRunner:
             await connection.execute(_COMMON.encode())
             for projection in self._projections:
                 await install(connection, projection)
-            feed = PostgresFeed(connection, frozenset[type]().union(*(each.events for each in self._projections)))
+            events = [kind for projection in self._projections for kind in projection.events]
+            feed = await PostgresFeed.open(connection, events)
             stack.push_async_callback(feed.close)
             engines = []
             for projection in self._projections:

@@ -87,7 +87,7 @@ class PostgresTables:
 
     @asynccontextmanager
     async def transaction(self, after: int, upto: int) -> AsyncIterator["PostgresTables"]:
-        """A transaction that moves the checkpoint first: whoever else wants to move it waits, and then finds it moved."""
+        """A transaction that moves the checkpoint first: whoever else would move it waits, and then finds it moved."""
         with disconnections():
             async with self._connection.transaction():
                 cursor = await self._connection.execute(_ADVANCE, {**self._key, "after": after, "upto": upto})

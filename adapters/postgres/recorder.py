@@ -28,18 +28,10 @@ from psycopg import Cursor
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL
 
+from adapters.postgres.appending import ADVANCE, COPY_EVENTS, COPY_OUTCOMES, LEAD, advance_parameters, copy_data
 from adapters.postgres.connect import register
 from adapters.postgres.mapper import RecordedEvent, RecordedNotification, batch_of, request_hash_of, stored_columns
-from adapters.postgres.store import (
-    _ADVANCE,
-    _COPY_END,
-    _COPY_EVENTS,
-    _COPY_HEAD,
-    _COPY_OUTCOMES,
-    _LEAD,
-    LEASE_SECONDS,
-    PostgresStore,
-)
+from adapters.postgres.store import LEASE_SECONDS
 from ledger.ports import Head
 from ledger.receipts import Receipt, decode_answer
 
@@ -128,17 +120,17 @@ class LedgerRecorder(PostgresApplicationRecorder):
         request_hash = request_hash_of(events)
         with self.datastore.transaction(commit=True) as plain, plain.connection.cursor(binary=True) as cursor:
             register(cursor)
-            previous = Head(**cursor.execute(_LEAD, (self._shard,)).fetchall()[0])
+            previous = Head(**cursor.execute(LEAD, (self._shard,)).fetchall()[0])
             for stored in cursor.execute(_ANSWERED, (UUID(bytes=command_id),)).fetchall():
                 answer = decode_answer(stored["answer"])
                 if stored["request_hash"] != request_hash or not isinstance(answer, Receipt):
                     raise IntegrityError("this command id was used before, for something else")
                 return answer.position
             batch = batch_of(events, command_id, self._shard, previous, time.time_ns() // 1000)
-            cursor.execute(_ADVANCE, PostgresStore("", self._shard)._advance_parameters(batch, previous))
-            for statement, rows in ((_COPY_EVENTS, batch.rows), (_COPY_OUTCOMES, batch.outcomes)):
+            cursor.execute(ADVANCE, advance_parameters(self._shard, batch, previous))
+            for statement, rows in ((COPY_EVENTS, batch.rows), (COPY_OUTCOMES, batch.outcomes)):
                 with cursor.copy(statement) as copy:
-                    copy.write(b"".join((_COPY_HEAD, rows, _COPY_END)))
+                    copy.write(copy_data(rows))
             return batch.head.position
 
     def _insert_stored_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:

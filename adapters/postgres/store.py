@@ -13,11 +13,11 @@ import psycopg
 import structlog
 from psycopg import AsyncConnection
 
+from adapters.postgres.appending import ADVANCE, COPY_EVENTS, COPY_OUTCOMES, LEAD, advance_parameters, copy_data
 from adapters.postgres.connect import UuidArray, connect_async
 from ledger.errors import Fenced, Unavailable
 from ledger.ports import Batch, Head, Snapshot, StoredStream
 from ledger.receipts import Outcome, decode_answer
-from ledger.records import COLUMNS, OUTCOME_COLUMNS
 
 log = structlog.get_logger(__name__)
 
@@ -26,36 +26,14 @@ LEASE_SECONDS = 5
 _POLL_SECONDS = 0.2
 _LOCK_CLASS = 0x10FA
 
-_COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_COPY_END = b"\xff\xff"
-_COPY_EVENTS = f"COPY ledger.events ({', '.join(COLUMNS)}, hash) FROM STDIN (FORMAT binary)"
-_COPY_OUTCOMES = f"COPY ledger.outcomes ({', '.join(OUTCOME_COLUMNS)}) FROM STDIN (FORMAT binary)"
-
-_ADVANCE = """
-WITH advanced AS (
-    UPDATE ledger.shards
-    SET position = %(position)s, hash = %(hash)s, batch = %(batch)s, batch_hash = %(batch_hash)s,
-        recorded_at = 'epoch'::timestamptz + %(recorded_at)s * interval '1 microsecond', renewed_at = clock_timestamp()
-    WHERE shard = %(shard)s AND epoch = %(epoch)s AND position = %(previous)s AND batch = %(batch)s - 1
-    RETURNING recorded_at)
-INSERT INTO ledger.batches
-    (shard, batch, epoch, first_position, recorded_at, events, commands, outcomes_digest, hash)
-SELECT %(shard)s, %(batch)s, %(epoch)s, %(first)s, recorded_at, %(events)s, %(commands)s, %(digest)s, %(batch_hash)s
-FROM advanced
-"""
-
-_LEAD = """
-UPDATE ledger.shards SET epoch = epoch + 1, renewed_at = clock_timestamp() WHERE shard = %s
-RETURNING epoch, position, hash, batch, batch_hash, recorded_at
-"""
-
-# The session that holds the lead of a shard whose lease has run out.
+# The session that leads a shard whose lease has run out; one that has only just begun to lead is left alone.
 _HUNG = """
 SELECT pg_terminate_backend(locks.pid)
-FROM pg_locks AS locks, ledger.shards AS shards
+FROM pg_locks AS locks JOIN pg_stat_activity AS session USING (pid), ledger.shards AS shards
 WHERE locks.locktype = 'advisory' AND locks.classid = %(class)s AND locks.objid = %(shard)s AND locks.granted
   AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND shards.shard = %(shard)s AND shards.renewed_at < clock_timestamp() - %(lease)s * interval '1 second'
+  AND shards.shard = %(shard)s
+  AND greatest(shards.renewed_at, session.state_change) < clock_timestamp() - %(lease)s * interval '1 second'
 """
 
 _STREAMS = """
@@ -77,6 +55,7 @@ class PostgresStore:
         self._append: AsyncConnection | None = None
         self._lookup: AsyncConnection | None = None
         self._streams: AsyncConnection | None = None
+        self._working: dict[asyncio.Task[Any], int] = {}
 
     # -- leading
 
@@ -104,9 +83,9 @@ class PostgresStore:
         if not locked[0]:
             await self._append.execute(_HUNG, {"class": _LOCK_CLASS, "shard": self._shard, "lease": LEASE_SECONDS})
             return None
+        epoch, position, hash_, batch, batch_hash, recorded_at = await self._one(self._append, LEAD, (self._shard,))
         self._lookup = await connect_async(self._dsn, "loyalty writer look-ups")
         self._streams = await connect_async(self._dsn, "loyalty writer streams")
-        epoch, position, hash_, batch, batch_hash, recorded_at = await self._one(self._append, _LEAD, (self._shard,))
         return Head(epoch, position, hash_, batch, batch_hash, recorded_at)
 
     @staticmethod
@@ -126,7 +105,12 @@ class PostgresStore:
                 raise Fenced("another writer leads")
 
     async def close(self) -> None:
-        """Close all connections; the lead ends with them."""
+        """Close all connections; the lead ends with them. What still works on one of them is cancelled first."""
+        current = asyncio.current_task()
+        working = [task for task in self._working if task is not current]
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
         for connection in (self._append, self._lookup, self._streams):
             if connection is not None:
                 with contextlib.suppress(psycopg.Error):
@@ -138,48 +122,38 @@ class PostgresStore:
     async def append(self, batch: Batch, previous: Head) -> None:
         """Commit a batch: the shard's row and the batch's record first, then events and outcomes by COPY."""
         async with self._faults(self._append) as connection, connection.transaction():
-            cursor = await connection.execute(_ADVANCE, self._advance_parameters(batch, previous))
+            cursor = await connection.execute(ADVANCE, advance_parameters(self._shard, batch, previous))
             if cursor.rowcount != 1:
                 raise Fenced("another writer appended or leads")
             if batch.events:
-                await self._copy(connection, _COPY_EVENTS, batch.rows)
-            await self._copy(connection, _COPY_OUTCOMES, batch.outcomes)
+                await self._copy(connection, COPY_EVENTS, batch.rows)
+            await self._copy(connection, COPY_OUTCOMES, batch.outcomes)
             log.debug("batch.copied", batch=batch.number, events=batch.events, commands=batch.commands)
         log.debug("batch.committed", batch=batch.number)
-
-    def _advance_parameters(self, batch: Batch, previous: Head) -> dict[str, object]:
-        head = batch.head
-        return {
-            "shard": self._shard,
-            "epoch": previous.epoch,
-            "previous": previous.position,
-            "position": head.position,
-            "hash": head.hash,
-            "batch": batch.number,
-            "batch_hash": head.batch_hash,
-            "recorded_at": head.recorded_at,
-            "first": batch.first_position,
-            "events": batch.events,
-            "commands": batch.commands,
-            "digest": batch.outcomes_digest,
-        }
 
     @staticmethod
     async def _copy(connection: AsyncConnection, statement: str, rows: bytes) -> None:
         async with connection.cursor().copy(statement) as copy:
-            await copy.write(b"".join((_COPY_HEAD, rows, _COPY_END)))
+            await copy.write(copy_data(rows))
 
     @contextlib.asynccontextmanager
     async def _faults(self, connection: AsyncConnection | None) -> AsyncIterator[AsyncConnection]:
         """The database's errors as the ledger's: a broken rule means another writer, all else an unknown outcome."""
         if connection is None:
             raise Unavailable("not connected")
+        task = asyncio.current_task()
+        assert task is not None
+        self._working[task] = self._working.get(task, 0) + 1
         try:
             yield connection
         except psycopg.IntegrityError as error:
             raise Fenced(str(error)) from error
         except psycopg.Error as error:
             raise Unavailable(str(error)) from error
+        finally:
+            self._working[task] -= 1
+            if not self._working[task]:
+                del self._working[task]
 
     # -- looking up
 

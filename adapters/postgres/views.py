@@ -2,21 +2,18 @@
 
 import asyncio
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString, Self
 
 import msgspec
-import psycopg
-from psycopg import sql
 from psycopg.errors import UndefinedTable
-from psycopg_pool import PoolTimeout
+from psycopg.sql import SQL
 
-from adapters.postgres.log import open_pool
+from adapters.postgres import view_statements as statements
+from adapters.postgres.pages import page, read_token
+from adapters.postgres.pool import Pool
 from ledger.calendar import Instant
-from ledger.errors import InvalidCommand, Unavailable
 from ledger.events import ClockKind, Settings
-from ledger.ids import lot_id
+from ledger.ids import lot_number
 from ledger.quantities import Balance
 from projections.projection import Projection
 from projections.queries import (
@@ -26,6 +23,7 @@ from projections.queries import (
     LotRow,
     NotFound,
     Page,
+    ProjectionStatus,
     RedemptionRow,
     StockRow,
     TooFarBehind,
@@ -35,152 +33,98 @@ from projections.registry import PROJECTIONS
 WAIT_SECONDS_MAX = 5.0
 """How long a question waits for its view to reach `min_position`."""
 CONNECTIONS_MAX = 8
-_POLL_SECONDS_MIN = 0.005
-_POLL_SECONDS_MAX = 0.05
-
-_BALANCES = """
-SELECT unit, sum(remaining) FILTER (WHERE expires_at > %(at)s), sum(held),
-       coalesce((SELECT sum(points) FROM {pending} AS pending WHERE pending.programme = %(programme)s
-                 AND pending.member = %(member)s AND pending.unit = buckets.unit AND available_at > %(at)s), 0)
-FROM {buckets} AS buckets WHERE programme = %(programme)s AND member = %(member)s GROUP BY unit ORDER BY unit
-"""
-
-_LOTS = """
-SELECT number, unit, remaining, held, granted, earned_at, available_at, expires_at, issued, funding, source_type,
-       source_id, root, unit_cost
-FROM {lots} AS lots
-WHERE programme = %(programme)s AND member = %(member)s AND (remaining > 0 AND expires_at > %(at)s OR held > 0)
-  AND (unit, expires_at, earned_at, number) > (%(unit)s, %(expires_at)s, %(earned_at)s, %(number)s)
-ORDER BY unit, expires_at, earned_at, number LIMIT %(limit)s
-"""
-
-_ENTRIES = """
-SELECT position, kind, unit, points, held, balance, occurred_at, recorded_at, business_date, channel, source_type,
-       source_id, rule, lots
-FROM {entries} AS entries WHERE programme = %(programme)s AND member = %(member)s AND position < %(before)s
-ORDER BY position DESC LIMIT %(limit)s
-"""
-
-_REDEMPTION = """
-SELECT redemption, member, reward, quantity, state, kind, points, unit, cash, sku, location, outbound, placed_at,
-       expires_at, closed_at, "order"
-FROM {redemptions} AS redemptions WHERE programme = %(programme)s AND redemption = %(redemption)s
-"""
-
-_ITEMS = """
-SELECT sku, location, on_hand, locked, on_hand - locked, shipped, received, value FROM {items} AS items
-WHERE programme = %(programme)s AND (%(sku)s = '' OR sku = %(sku)s)
-  AND (sku, location) > (%(after_sku)s, %(after_location)s)
-ORDER BY sku, location LIMIT %(limit)s
-"""
-
-_DUE = """
-SELECT DISTINCT member, '', '' FROM (
-    (SELECT member FROM {lots} AS lots WHERE programme = %(programme)s AND expires_at <= %(until)s AND points > 0
-     ORDER BY expires_at LIMIT %(limit)s)
-    UNION ALL
-    (SELECT member FROM {holds} AS holds WHERE programme = %(programme)s AND expires_at <= %(until)s
-     ORDER BY expires_at LIMIT %(limit)s)) AS members
-UNION ALL
-SELECT DISTINCT '', sku, location FROM (
-    SELECT sku, location FROM {locks} AS locks WHERE programme = %(programme)s AND expires_at <= %(until)s
-    ORDER BY expires_at LIMIT %(limit)s) AS items
-LIMIT %(limit)s
-"""
+POLL_SECONDS = 0.005
+"""Between two looks at the checkpoints while questions wait; however many do, there is one look."""
+_LATEST = 2**62
 
 _VIEWS: dict[str, Projection] = {projection.name: projection for projection in PROJECTIONS}
 _settings = msgspec.json.Decoder(Settings)
 _lots = msgspec.json.Decoder(tuple[tuple[str, int], ...])
 
 
-def _token(*key: object) -> str:
-    """The opaque token of a page: the key of the row before it."""
-    return urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
-
-
-def _key(token: str, kinds: tuple[type, ...]) -> list[Any]:
-    """The key in a page token. Raises InvalidCommand for what is none of ours."""
-    try:
-        key = msgspec.json.decode(urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=list[str | int])
-    except (ValueError, msgspec.DecodeError):
-        key = []
-    if [type(part) for part in key] != list(kinds):
-        raise InvalidCommand("page_token", "was not given by this query")
-    return key
-
-
 class PostgresQueries:
     """The views' answers, and what is due. Use it as an async context manager."""
 
     def __init__(self, dsn: str, wait_seconds: float = WAIT_SECONDS_MAX) -> None:
-        self._pool = open_pool(dsn, "loyalty queries", CONNECTIONS_MAX)
+        self._pool = Pool(dsn, "loyalty queries", CONNECTIONS_MAX)
         self._wait_seconds = wait_seconds
+        self._looking: asyncio.Task[dict[str, int]] | None = None
+        self._looked_at = 0.0
 
-    async def __aenter__(self) -> "PostgresQueries":
-        await self._pool.open()
+    async def __aenter__(self) -> Self:
+        await self._pool.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._pool.close()
+        await self._pool.__aexit__()
 
-    async def _rows(self, view: str, query: str, parameters: dict[str, Any]) -> Sequence[Any]:
-        statement = sql.SQL(_VIEWS[view].render(query))
+    async def _rows(self, view: str, query: LiteralString, **parameters: Any) -> list[Any]:
         try:
-            async with self._pool.connection() as connection:
-                return await (await connection.cursor(binary=True).execute(statement, parameters)).fetchall()
+            return await self._pool.fetch(SQL(_VIEWS[view].render(query)), parameters)
         except UndefinedTable:
             raise TooFarBehind(f"the view {view!r} is not built yet") from None
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise Unavailable(f"the database is away: {error}") from error
 
-    async def _position(self, view: str, min_position: int) -> int:
-        """How far a view has come, once that is far enough. Raises TooFarBehind."""
+    # -- how far the views have come
+
+    async def _positions(self) -> dict[str, int]:
+        """The checkpoints, as they were a moment ago: whoever asks within that moment shares one look."""
+        if self._looking is None or time.monotonic() - self._looked_at >= POLL_SECONDS:
+            self._looked_at = time.monotonic()
+            self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> dict[str, int]:
+        try:
+            return dict(await self._pool.fetch(statements.POSITIONS))
+        except UndefinedTable:
+            return {}
+
+    async def _reach(self, position: int, *views: str) -> int:
+        """How far these views have come, once that is far enough. Raises TooFarBehind."""
         deadline = time.monotonic() + self._wait_seconds
-        pause = _POLL_SECONDS_MIN
         while True:
-            rows = await self._rows(
-                view, "SELECT position FROM projections.projections WHERE name = %(name)s AND live", {"name": view}
-            )
-            position = int(rows[0][0]) if rows else 0
-            if position >= min_position:
-                return position
+            positions = await self._positions()
+            reached = min(positions.get(view, 0) for view in views)
+            if reached >= position:
+                return reached
             if time.monotonic() >= deadline:
-                raise TooFarBehind(f"the view {view!r} is at position {position}, not yet at {min_position}")
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _POLL_SECONDS_MAX)
+                raise TooFarBehind(f"{' and '.join(views)} came to position {reached}, not yet to {position}")
+            await asyncio.sleep(POLL_SECONDS)
 
-    async def _now(self, programme: str) -> Instant:
-        """The programme's present. Raises NotFound."""
-        rows = await self._rows(
-            "programmes",
-            "SELECT settings, clock FROM {programmes} AS programmes WHERE programme = %(programme)s",
-            {"programme": programme},
-        )
-        if not rows:
+    async def statuses(self) -> list[ProjectionStatus]:
+        """Where every projection stands."""
+        try:
+            return [ProjectionStatus(*row) for row in await self._pool.fetch(statements.STATUSES)]
+        except UndefinedTable:
+            return []
+
+    # -- members
+
+    async def _programme(self, programme: str) -> tuple[Settings, Instant]:
+        """A programme's settings and present. Raises NotFound."""
+        rows = await self._rows("programmes", statements.PROGRAMMES, programme=programme)
+        if not programme or not rows:
             raise NotFound("programme", programme)
-        return _clock(*rows[0])
+        return _present(*rows[0][1:])
+
+    async def _require_member(self, programme: str, member: str) -> None:
+        if not await self._rows("balance", statements.MEMBER, programme=programme, member=member):
+            raise NotFound("member", member)
 
     async def balance(
         self, programme: str, member: str, *, at: Instant | None = None, min_position: int = 0
     ) -> BalanceAnswer:
-        """A member's balances in every unit."""
-        position = await self._position("balance", min_position)
-        at = await self._at(programme, at, min_position)
-        key = {"programme": programme, "member": member, "at": at}
-        if not await self._rows(
-            "balance", "SELECT FROM {members} WHERE programme = %(programme)s AND member = %(member)s", key
-        ):
-            raise NotFound("member", member)
-        balances = []
-        for unit, remaining, held, pending in await self._rows("balance", _BALANCES, key):
-            balances.append(Balance(member, unit, int(remaining or 0) - int(pending), int(pending), int(held)))
-        return BalanceAnswer(tuple(balances), at, position)
-
-    async def _at(self, programme: str, at: Instant | None, min_position: int) -> Instant:
-        if at is not None:
-            return at
-        await self._position("programmes", min_position)
-        return await self._now(programme)
+        """A member's balances in every unit of the programme."""
+        position = await self._reach(min_position, "balance", "programmes")
+        settings, now = await self._programme(programme)
+        await self._require_member(programme, member)
+        at = now if at is None else at
+        query = statements.BALANCES if at >= now else statements.PAST_BALANCES
+        sums = {
+            row[0]: row[1:] for row in await self._rows("balance", query, programme=programme, member=member, at=at)
+        }
+        units = [unit.name for unit in settings.units]
+        return BalanceAnswer(tuple(Balance(member, unit, *sums.get(unit, (0,))) for unit in units), at, position)
 
     async def lots(
         self,
@@ -192,71 +136,97 @@ class PostgresQueries:
         page_size: int = 100,
         page_token: str = "",
     ) -> Page[LotRow]:
-        """A member's lots that have not expired, in the order in which they are spent; and those that are held."""
-        position = await self._position("balance", min_position)
-        after = _key(page_token, (str, int, int, int)) if page_token else ["", 0, 0, 0]
-        key = {"programme": programme, "member": member, "at": await self._at(programme, at, min_position)}
-        key |= dict(zip(("unit", "expires_at", "earned_at", "number"), after, strict=True))
-        found = await self._rows("balance", _LOTS, {**key, "limit": page_size + 1})
-        rows = tuple(LotRow(lot_id(member, row[0]), *row[1:]) for row in found[:page_size])
-        last = found[page_size - 1] if len(found) > page_size else None
-        return Page(rows, _token(last[1], last[7], last[5], last[0]) if last else "", position)
+        """A member's lots in the order in which they are spent: those not expired at `at`, or with points held."""
+        unit, expires_at, earned_at, number = read_token(page_token, ("", 0, 0, 0))
+        position = await self._reach(min_position, "balance", "programmes")
+        _, now = await self._programme(programme)
+        await self._require_member(programme, member)
+        found = await self._rows(
+            "balance",
+            statements.LOTS,
+            programme=programme,
+            member=member,
+            at=now if at is None else at,
+            unit=unit,
+            expires_at=expires_at,
+            earned_at=earned_at,
+            number=number,
+            limit=page_size + 1,
+        )
+        rows = [LotRow(*row) for row in found]
+        return page(
+            rows, page_size, lambda row: (row.unit, row.expires_at, row.earned_at, lot_number(row.lot)), position
+        )
 
     async def entries(
         self, programme: str, member: str, *, min_position: int = 0, page_size: int = 100, page_token: str = ""
     ) -> Page[EntryRow]:
         """A member's statement, newest first."""
-        position = await self._position("statement", min_position)
-        before = _key(page_token, (int,))[0] if page_token else 2**62
-        key = {"programme": programme, "member": member, "before": before, "limit": page_size + 1}
-        found = await self._rows("statement", _ENTRIES, key)
-        rows = tuple(EntryRow(*(*row[:13], _lots.decode(row[13]))) for row in found[:page_size])
-        return Page(rows, _token(rows[-1].position) if len(found) > page_size else "", position)
+        (before,) = read_token(page_token, (_LATEST,))
+        position = await self._reach(min_position, "statement", "balance")
+        await self._require_member(programme, member)
+        found = await self._rows(
+            "statement", statements.ENTRIES, programme=programme, member=member, before=before, limit=page_size + 1
+        )
+        rows = [EntryRow(*(*row[:-1], _lots.decode(row[-1]))) for row in found]
+        return page(rows, page_size, lambda row: (row.position,), position)
+
+    # -- redemptions and stock
 
     async def redemption(self, programme: str, redemption: str, *, min_position: int = 0) -> RedemptionRow:
         """One redemption."""
-        await self._position("redemptions", min_position)
-        found = await self._rows("redemptions", _REDEMPTION, {"programme": programme, "redemption": redemption})
-        if not found:
+        await self._reach(min_position, "redemptions")
+        rows = await self._rows("redemptions", statements.REDEMPTION, programme=programme, redemption=redemption)
+        if not rows:
             raise NotFound("redemption", redemption)
-        return RedemptionRow(*found[0])
+        return RedemptionRow(*rows[0])
 
     async def stock_item(self, programme: str, sku: str, location: str, *, min_position: int = 0) -> StockRow:
         """One SKU at one location."""
-        page = await self.inventory(programme, sku=sku, min_position=min_position, page_size=1_000)
-        for row in page.rows:
-            if row.location == location:
-                return row
-        raise NotFound("stock item", f"{sku}@{location}")
+        await self._reach(min_position, "inventory")
+        rows = await self._rows("inventory", statements.ITEM, programme=programme, sku=sku, location=location)
+        if not rows:
+            raise NotFound("stock item", f"{sku}@{location}")
+        return StockRow(*rows[0])
 
     async def inventory(
         self, programme: str, *, sku: str = "", min_position: int = 0, page_size: int = 100, page_token: str = ""
     ) -> Page[StockRow]:
         """All stock items of a programme, or those of one SKU, by SKU and location."""
-        position = await self._position("inventory", min_position)
-        after = _key(page_token, (str, str)) if page_token else ["", ""]
-        key = {"programme": programme, "sku": sku, "after_sku": after[0], "after_location": after[1]}
-        found = await self._rows("inventory", _ITEMS, {**key, "limit": page_size + 1})
-        rows = tuple(StockRow(*row) for row in found[:page_size])
-        return Page(rows, _token(rows[-1].sku, rows[-1].location) if len(found) > page_size else "", position)
+        after_sku, after_location = read_token(page_token, ("", ""))
+        position = await self._reach(min_position, "inventory")
+        found = await self._rows(
+            "inventory",
+            statements.ITEMS,
+            programme=programme,
+            sku=sku,
+            after_sku=after_sku,
+            after_location=after_location,
+            limit=page_size + 1,
+        )
+        return page([StockRow(*row) for row in found], page_size, lambda row: (row.sku, row.location), position)
 
     # -- what is due
 
     async def programmes(self) -> list[tuple[str, Instant]]:
         """Every programme with its present."""
-        rows = await self._rows("programmes", "SELECT programme, settings, clock FROM {programmes} AS programmes", {})
-        return [(row[0], _clock(row[1], row[2])) for row in rows]
+        rows = await self._rows("programmes", statements.PROGRAMMES, programme="")
+        return [(programme, _present(settings, clock)[1]) for programme, settings, clock in rows]
 
     async def due(self, programme: str, until: Instant, limit: int) -> list[DueSubject]:
-        """Members and stock items with something that ended by an instant, at most so many, earliest first."""
-        key = {"programme": programme, "until": until, "limit": limit}
-        return [DueSubject(*row) for row in await self._rows("due", _DUE, key)]
+        """Members and stock items with something that ended by an instant, earliest first.
+
+        At most `limit`; there may be fewer although there are more, but none only if there is none.
+        """
+        rows = await self._rows("due", statements.DUE, programme=programme, until=until, limit=limit)
+        return [DueSubject(*row) for row in rows]
 
     async def wait(self, position: int) -> None:
         """Wait until what is due is known up to a position. Raises TooFarBehind."""
-        await self._position("due", position)
+        await self._reach(position, "due", "programmes")
 
 
-def _clock(settings: str, clock: Instant) -> Instant:
-    manual = _settings.decode(settings).clock is ClockKind.MANUAL
-    return clock if manual else time.time_ns() // 1_000
+def _present(settings: str, clock: Instant) -> tuple[Settings, Instant]:
+    """A programme's settings, and its present by the clock that they name."""
+    known = _settings.decode(settings)
+    return known, clock if known.clock is ClockKind.MANUAL else time.time_ns() // 1_000

@@ -45,6 +45,9 @@ def check_settings(settings: e.Settings) -> None:
     ):
         if not least <= value <= most:
             raise InvalidCommand(f"settings.{field}", f"must be from {least} to {most}, not {value}")
+    # 28 days: no month is shorter. Points that end before they can be spent would be a trap.
+    if settings.lot_months and settings.pending_days >= 28 * settings.lot_months:
+        raise InvalidCommand("settings.pending_days", "must be shorter than the life of a lot")
 
 
 def decide_advance(states: States, policy: Policy, command: c.AdvanceClock, at: Instant) -> Decision:

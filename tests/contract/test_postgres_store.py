@@ -116,7 +116,6 @@ async def test_the_death_of_a_leader_lets_the_standby_lead_at_once(world: Postgr
     await leader.communicate()
 
 
-@pytest.mark.xfail(reason="between lock and epoch, a standby takes the leader for one whose lease ran out long ago")
 async def test_a_standby_leaves_a_leader_alone_that_is_only_just_taking_the_lead(
     world: PostgresWorld, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +255,6 @@ async def test_a_command_whose_commit_is_cut_is_answered_and_recorded_once(cut_a
     assert len(world.batches()) == 1
 
 
-@pytest.mark.xfail(run=False, reason="PostgresStore.close() crashes psycopg while it works on one of the connections")
 async def test_what_hangs_on_old_connections_does_not_keep_a_writer_from_leading_anew(
     world: PostgresWorld, open_store: OpenStore, superuser_dsn: str
 ) -> None:

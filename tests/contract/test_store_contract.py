@@ -11,7 +11,7 @@ from ledger.receipts import Outcome, Receipt
 from ledger.records import COLUMNS, GENESIS, fields_of, split_rows
 from ledger.refusals import Reason, Refusal
 from tests.contract.batches import ANNA, BO, Answered, Entry, batch_on, new_id, records_on
-from tests.contract.worlds import MemoryWorld, World, contents, records
+from tests.contract.worlds import World, contents, records
 
 OpenStore = Callable[[World], Store]
 
@@ -126,11 +126,7 @@ CONFLICTS: dict[str, Conflict] = {
 
 
 @pytest.mark.parametrize("name", CONFLICTS)
-async def test_a_conflict_fences_and_stores_nothing(
-    name: str, world: World, store: Store, request: pytest.FixtureRequest
-) -> None:
-    if isinstance(world, MemoryWorld) and name in ("business key twice", "command twice"):
-        request.applymarker(pytest.mark.xfail(reason="MemoryStore looks only at what was stored before the batch"))
+async def test_a_conflict_fences_and_stores_nothing(name: str, world: World, store: Store) -> None:
     before = batch_on(head := await store.acquire(), Entry(ANNA, 1, new_id()))
     await store.append(before, head)
     stored = contents(world)

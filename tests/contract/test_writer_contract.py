@@ -27,8 +27,6 @@ async def test_both_stores_keep_the_same_log_byte_for_byte(database: Database, o
 async def test_writers_that_take_turns_leave_the_log_that_one_alone_leaves(
     world: World, events_between_snapshots: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if isinstance(world, PostgresWorld) and events_between_snapshots == 1:
-        pytest.xfail("PostgresStore.close() crashes psycopg while a snapshot is being saved")
     alone = MemoryWorld()
     answers = await tell(alone.store(), ALL)
     monkeypatch.setattr(cache, "SNAPSHOT_EVENTS_MIN", events_between_snapshots)

@@ -171,7 +171,7 @@ class FakeQueries:
 class FakeSweeper:
     """Posts as many as it may."""
 
-    async def sweep(self, programme: str, limit: int) -> SweepResult:
+    async def sweep(self, programme: str, limit: int, min_position: int) -> SweepResult:
         return SweepResult(limit, 7)
 
 

@@ -5,6 +5,7 @@ captured, released and time out, stock runs out, ids come twice. Many commands a
 """
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from random import Random
 from typing import NamedTuple
 
@@ -244,3 +245,11 @@ def long_history(seed: int, length: int, programmes: Sequence[str] = ("zoo",)) -
     """A history of this length."""
     random = Random(seed)
     return history([random.getrandbits(40) for _ in range(length)], programmes)
+
+
+def difference(found: Sequence[object], expected: Sequence[object]) -> object:
+    """The first place where two sequences differ, and what stands there; None where they are the same."""
+    for place, pair in enumerate(zip_longest(found, expected)):
+        if pair[0] != pair[1]:
+            return place, *pair
+    return None

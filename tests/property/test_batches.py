@@ -12,7 +12,7 @@ from ledger import cache
 from ledger.receipts import Outcome
 from ledger.records import Record
 from ledger.writer import Answer, Limits
-from tests.property.histories import START, Step, history, long_history
+from tests.property.histories import START, Step, difference, history, long_history
 from tests.unit.ledger.running import Running, ScriptedClock
 
 Log = tuple[list[Record], list[object]]
@@ -48,6 +48,13 @@ def log_of(steps: Sequence[Step], send: Callable[[Running, Sequence[Step]], Log]
         return send(running, steps)
 
 
+def same(found: Log, expected: Log) -> bool:
+    """Whether records and answers are the same; shows the first ones that are not."""
+    assert difference(found[0], expected[0]) is None
+    assert difference(found[1], expected[1]) is None
+    return True
+
+
 @pytest.fixture(scope="module")
 def steps() -> list[Step]:
     return long_history(7, 2_500)
@@ -67,27 +74,27 @@ def eager_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("size", [7, 100, 5_000])
 def test_batches_of_any_size_make_the_same_log(steps: list[Step], expected: Log, size: int) -> None:
-    assert log_of(steps, lambda running, steps: in_batches(running, steps, size)) == expected
+    assert same(log_of(steps, lambda running, steps: in_batches(running, steps, size)), expected)
 
 
-@pytest.mark.parametrize("size", [1, 7, 100])
+@pytest.mark.parametrize("size", [4, 7, 100])
 def test_batches_decided_on_top_of_one_in_flight_make_the_same_log(steps: list[Step], expected: Log, size: int) -> None:
-    assert log_of(steps, all_at_once, Limits(batch_commands_max=max(size, 8))) == expected
+    assert same(log_of(steps, all_at_once, Limits(batch_commands_max=size)), expected)
 
 
-@pytest.mark.parametrize("size", [1, 7, 100])
+@pytest.mark.parametrize("size", [7, 100])
 def test_a_writer_that_forgets_makes_the_same_log(steps: list[Step], expected: Log, size: int) -> None:
     """States are dropped after each batch and loaded again."""
-    assert log_of(steps, lambda running, steps: in_batches(running, steps, size), FORGETFUL) == expected
+    assert same(log_of(steps, lambda running, steps: in_batches(running, steps, size), FORGETFUL), expected)
 
 
 def test_a_writer_that_forgets_while_a_batch_is_in_flight_makes_the_same_log(steps: list[Step], expected: Log) -> None:
     limits = msgspec.structs.replace(FORGETFUL, batch_commands_max=8)
-    assert log_of(steps, all_at_once, limits) == expected
+    assert same(log_of(steps, all_at_once, limits), expected)
 
 
 @pytest.mark.usefixtures("eager_snapshots")
-@pytest.mark.parametrize("size", [1, 7])
+@pytest.mark.parametrize("size", [5, 70])
 def test_states_restored_from_snapshots_make_the_same_log(steps: list[Step], expected: Log, size: int) -> None:
     def send(running: Running, steps: Sequence[Step]) -> Log:
         log = in_batches(running, steps, size, restarts=3)
@@ -95,13 +102,13 @@ def test_states_restored_from_snapshots_make_the_same_log(steps: list[Step], exp
         assert kinds == {"member", "stock"}
         return log
 
-    assert log_of(steps, send, FORGETFUL) == expected
-    assert log_of(steps, send) == expected
+    assert same(log_of(steps, send, FORGETFUL), expected)
+    assert same(log_of(steps, send), expected)
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_another_writer_in_the_middle_makes_the_same_log(steps: list[Step], expected: Log, size: int) -> None:
-    assert log_of(steps, lambda running, steps: in_batches(running, steps, size, restarts=4)) == expected
+    assert same(log_of(steps, lambda running, steps: in_batches(running, steps, size, restarts=4)), expected)
 
 
 def test_a_snapshot_of_another_shape_is_ignored(
@@ -116,7 +123,7 @@ def test_a_snapshot_of_another_shape_is_ignored(
             running.memory.snapshots[snapshot.stream] = msgspec.structs.replace(snapshot, state=b"\xc1")
         running.restart()
         in_batches(running, steps[1_000:], 7)
-        assert running.memory.records == expected[0]
+        assert difference(running.memory.records, expected[0]) is None
 
 
 def pictures(running: Running) -> dict[str, Any]:

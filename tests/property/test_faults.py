@@ -15,7 +15,7 @@ from ledger.refusals import NOT_STORED, Refusal
 from ledger.writer import Answer, Limits
 from tests.oracle.model import Oracle
 from tests.property.faults import FaultyStore, ask
-from tests.property.histories import START, long_history
+from tests.property.histories import START, difference, long_history
 from tests.unit.ledger.running import Running, ScriptedClock
 
 RATES = (0.02, 0.1, 0.3)
@@ -76,8 +76,9 @@ def check(memory: Memory, requests: Sequence[Request], answers: Sequence[Answer]
             assert found == list(range(answer.position - len(found) + 1, answer.position + 1))
     with Running(ScriptedClock(START)) as clean:
         again = [clean.execute([request])[0] for request in in_order_of_the_log(memory, requests)]
-        assert clean.memory.records == memory.records
-        assert [a.answer for a in again if isinstance(a, Outcome)] == [o.answer for o in memory.outcomes.values()]
+        assert difference(memory.records, clean.memory.records) is None
+        stored = [outcome.answer for outcome in memory.outcomes.values()]
+        assert difference(stored, [answer.answer for answer in again if isinstance(answer, Outcome)]) is None
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -99,17 +100,17 @@ def test_a_caller_who_asks_again_makes_the_log_of_a_world_without_faults(seed: i
     check(world.memory, requests, answers)
     with Running(ScriptedClock(START)) as clean:
         expected = [clean.execute([request])[0] for request in requests]
-        assert clean.memory.records == world.memory.records
-        assert lasting(requests, expected) == lasting(requests, answers)
+        assert difference(world.memory.records, clean.memory.records) is None
+        assert difference(lasting(requests, answers), lasting(requests, expected)) is None
 
 
-@pytest.mark.parametrize("seed", range(100, 130))
-@pytest.mark.parametrize("memory", [1, 10_000_000])
+@pytest.mark.parametrize("seed", range(100, 124))
+@pytest.mark.parametrize(("memory", "snapshot_events"), [(10_000_000, 500), (1, 500), (1, 3)])
 def test_many_callers_who_ask_again_are_each_served_once(
-    seed: int, memory: int, monkeypatch: pytest.MonkeyPatch
+    seed: int, memory: int, snapshot_events: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several batches at once, states dropped and restored while others are in flight."""
-    monkeypatch.setattr(cache, "SNAPSHOT_EVENTS_MIN", 3)
+    monkeypatch.setattr(cache, "SNAPSHOT_EVENTS_MIN", snapshot_events)
     requests = requests_of(seed, 200)
     random = Random(seed)
     world = World(seed, Limits(batch_commands_max=random.choice((8, 30, 8_192)), memory_bytes_max=memory))

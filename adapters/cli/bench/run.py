@@ -9,7 +9,7 @@ import psycopg
 from rich.console import Console
 
 from adapters.app.settings import Settings
-from adapters.cli.bench import drive, long_log, workload, yardsticks
+from adapters.cli.bench import client_drive, drive, long_log, workload, yardsticks
 from adapters.cli.bench.table import Row, percentiles, show
 from adapters.cli.service import running_service
 from adapters.postgres.embedded import EmbeddedServer
@@ -138,8 +138,6 @@ def _w2(bench: Bench, address: str) -> None:
 
 def _w3(bench: Bench, address: str) -> None:
     """The Python client, 1,000 concurrent callers with one command each."""
-    from adapters.cli.bench import client_drive
-
     members = workload.zipf_members(MEMBERS, 100_000, seed=9)
     run = client_drive.earns(address, members, callers=1_000)
     yardstick = yardsticks.empty_calls_rate(address, callers=64, seconds=3)

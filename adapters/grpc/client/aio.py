@@ -80,9 +80,10 @@ class AsyncLedgerClient(Commands):
         """Send a batch that is already made as it is; only a call that failed as a whole is tried again."""
         return await self._call(self._commands.Execute, batch)
 
-    async def sweep(self, *, limit: int = 0, programme: str = "") -> SweepResponse:
+    async def sweep(self, *, limit: int = 0, min_position: str = "", programme: str = "") -> SweepResponse:
         """Post what is due in a programme."""
-        return await self._call(self._commands.Sweep, SweepRequest(programme=self._programme(programme), limit=limit))
+        request = SweepRequest(programme=self._programme(programme), limit=limit, min_position=min_position)
+        return await self._call(self._commands.Sweep, request)
 
     async def get_balance(
         self, *, member: str, at: datetime | None = None, min_position: str = "", programme: str = ""

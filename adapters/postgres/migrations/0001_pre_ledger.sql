@@ -90,6 +90,11 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.outcome
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.batches
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
+-- Not even a replication role may pass them by.
+ALTER TABLE ledger.events ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE ledger.outcomes ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE ledger.batches ENABLE ALWAYS TRIGGER append_only;
+
 -- For auditors: the log with its events decoded, and instants inside them as time stamps.
 CREATE FUNCTION ledger.decoded(event bytea) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT jsonb_object_agg(

@@ -9,7 +9,7 @@ until which it is; taking points out never touches it.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -22,7 +22,6 @@ from projections.recorded import Recorded
 
 LotKey = tuple[str, str, int]
 SumKey = tuple[str, str, str, Instant]
-Key = TypeVar("Key")
 
 
 class Lot(msgspec.Struct, gc=False):
@@ -59,11 +58,11 @@ class Fold:
 
     def changes(self) -> Changes:
         """The rows to write; all sums are differences."""
-        moved = [(*key, *sums) for key, sums in self.buckets.items() if sums != [0, 0]]
+        moved = {key: sums for key, sums in self.buckets.items() if sums != [0, 0]}
         return {
             "enrolled": self.enrolled,
-            "moved": moved,
-            "emptied": [row[:4] for row in moved if row[4] < 0 or row[5] < 0],
+            "moved": [(*key, *sums) for key, sums in moved.items()],
+            "emptied": [key for key, (remaining, held) in moved.items() if remaining < 0 or held < 0],
             "pending": [(*key, points) for key, points in self.pending.items()],
             "drawn": [(*key, *sums) for key, sums in self.drawn.items()],
             "granted": [msgspec.structs.astuple(lot) for lot in self.granted.values()],
@@ -153,7 +152,7 @@ class Fold:
         self._draw(recorded, event, -1, 0)
 
 
-def _add(sums: dict[Key, list[int]], key: Key, remaining: int, held: int) -> None:
+def _add(sums: dict[Any, list[int]], key: LotKey | SumKey, remaining: int, held: int) -> None:
     known = sums.get(key)
     if known is None:
         sums[key] = [remaining, held]

@@ -135,6 +135,12 @@ def test_a_purchase_that_granted_nothing_leaves_its_source_free(desk: Desk) -> N
     assert desk.when("anna earns 10 for order shop/o1").accepted
 
 
+def test_a_purchase_that_grants_nothing_needs_no_source(desk: Desk) -> None:
+    """It credits nothing twice, and the sale must not be lost."""
+    desk.given("anna earns 10 for order shop/o1")
+    assert desk.when("anna buys bag 0.00 as o1").accepted
+
+
 def test_a_refused_grant_leaves_its_source_free(desk: Desk) -> None:
     assert desk.when("nemo earns 10 for review 77").refused("MEMBER_NOT_FOUND")
     assert desk.when("anna earns 10 for review 77").accepted

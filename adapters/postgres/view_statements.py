@@ -1,0 +1,82 @@
+"""The statements behind the questions of `projections.queries`; `{lots}` is the table `lots` of the view asked."""
+
+POSITIONS = "SELECT name, position FROM projections.projections WHERE live"
+
+STATUSES = """
+SELECT name, version, state, position, lag_events, lag_seconds, failed_position, reason
+FROM projections.status ORDER BY name, version
+"""
+
+PROGRAMMES = """
+SELECT programme, settings, clock FROM {programmes} AS programmes WHERE %(programme)s IN ('', programme)
+"""
+
+MEMBER = "SELECT FROM {members} AS members WHERE programme = %(programme)s AND member = %(member)s"
+
+# At the present or later: sums of buckets; of what is left unexpired, some may be pending yet.
+BALANCES = """
+SELECT unit, (sum(unexpired) - sum(pending))::bigint, sum(pending)::bigint, sum(held)::bigint
+FROM (
+    SELECT unit, CASE WHEN expires_at > %(at)s THEN remaining ELSE 0 END AS unexpired, held, 0 AS pending
+    FROM {buckets} AS buckets WHERE programme = %(programme)s AND member = %(member)s
+    UNION ALL
+    SELECT unit, 0, 0, points FROM {pending} AS pending
+    WHERE programme = %(programme)s AND member = %(member)s AND available_at > %(at)s) AS sums
+GROUP BY unit
+"""
+
+# In the past, lots that were available when they were granted may have been granted later: buckets cannot tell.
+PAST_BALANCES = """
+SELECT unit, coalesce(sum(remaining) FILTER (WHERE available_at <= %(at)s AND %(at)s < expires_at), 0)::bigint,
+       coalesce(sum(remaining) FILTER (WHERE %(at)s < available_at), 0)::bigint, sum(held)::bigint
+FROM {lots} AS lots WHERE programme = %(programme)s AND member = %(member)s GROUP BY unit
+"""
+
+LOTS = """
+SELECT member || ':' || number, unit, remaining, held, granted, earned_at, available_at, expires_at, issued, funding,
+       source_type, source_id, root, unit_cost
+FROM {lots} AS lots
+WHERE programme = %(programme)s AND member = %(member)s AND (remaining > 0 AND expires_at > %(at)s OR held > 0)
+  AND (unit, expires_at, earned_at, number) > (%(unit)s, %(expires_at)s, %(earned_at)s, %(number)s)
+ORDER BY unit, expires_at, earned_at, number LIMIT %(limit)s
+"""
+
+ENTRIES = """
+SELECT position, kind, unit, points, held, balance, occurred_at, recorded_at, business_date, channel, source_type,
+       source_id, rule, lots
+FROM {entries} AS entries WHERE programme = %(programme)s AND member = %(member)s AND position < %(before)s
+ORDER BY position DESC LIMIT %(limit)s
+"""
+
+REDEMPTION = """
+SELECT redemption, member, reward, quantity, state, kind, points, unit, cash, sku, location, outbound, placed_at,
+       expires_at, closed_at, "order"
+FROM {redemptions} AS redemptions WHERE programme = %(programme)s AND redemption = %(redemption)s
+"""
+
+_ITEMS = """
+SELECT sku, location, on_hand, locked, on_hand - locked, shipped, received, value FROM {items} AS items
+WHERE programme = %(programme)s AND
+"""
+ITEM = _ITEMS + "sku = %(sku)s AND location = %(location)s"
+ITEMS = (
+    _ITEMS
+    + """%(sku)s IN ('', sku) AND (sku, location) > (%(after_sku)s, %(after_location)s)
+ORDER BY sku, location LIMIT %(limit)s
+"""
+)
+
+# Bounded in each branch: when a million lots end at one midnight, no query sees them all.
+DUE = """
+SELECT member, sku, location
+FROM (
+    (SELECT expires_at, member, '' AS sku, '' AS location FROM {lots} AS lots
+     WHERE programme = %(programme)s AND expires_at <= %(until)s AND points > 0 ORDER BY expires_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT expires_at, member, '', '' FROM {holds} AS holds
+     WHERE programme = %(programme)s AND expires_at <= %(until)s ORDER BY expires_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT expires_at, '', sku, location FROM {locks} AS locks
+     WHERE programme = %(programme)s AND expires_at <= %(until)s ORDER BY expires_at LIMIT %(limit)s)) AS ends
+GROUP BY member, sku, location ORDER BY min(expires_at), member, sku, location LIMIT %(limit)s
+"""

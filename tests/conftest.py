@@ -1,0 +1,55 @@
+"""What tests share that need a PostgreSQL: one temporary server for all, a fresh database for each."""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import NamedTuple
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from adapters.postgres.cluster import OWNER
+from adapters.postgres.embedded import Endpoint, temporary_server
+from adapters.postgres.migrate import migrate
+
+TEMPLATE = "loyalty_template"
+_numbers = count(1)
+
+
+class Database(NamedTuple):
+    """A fresh database with the ledger's tables."""
+
+    owner_dsn: str
+    app_dsn: str
+    superuser_dsn: str
+
+    def named(self, name: str) -> "Database":
+        """Another database of the same server."""
+        return Database(*(make_conninfo(dsn, dbname=name) for dsn in self))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Endpoint]:
+    """A server that forgets everything in the end."""
+    with temporary_server({"fsync": "off"}) as running:
+        yield running.endpoint()
+
+
+@pytest.fixture(scope="session")
+def template(server: Endpoint) -> Database:
+    """A migrated database to copy: that takes 20 milliseconds, migrating another one half a second."""
+    made = Database(server.owner_dsn, server.app_dsn, server.superuser_dsn).named(TEMPLATE)
+    with psycopg.connect(server.superuser_dsn, autocommit=True) as superuser:
+        superuser.execute(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}".encode())
+    migrate(made.owner_dsn, made.app_dsn)
+    return made
+
+
+@pytest.fixture
+def database(template: Database, server: Endpoint) -> Iterator[Database]:
+    """An empty ledger."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.superuser_dsn, autocommit=True) as superuser:
+        superuser.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER} STRATEGY file_copy".encode())
+        yield template.named(name)
+        superuser.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

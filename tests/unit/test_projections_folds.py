@@ -1,0 +1,251 @@
+"""Folds of the views: lines of the desk in, rows out. The events come from the real writer."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from ledger.calendar import NEVER
+from ledger.events import ClockKind, decode_event
+from projections.projection import Projection
+from projections.recorded import Recorded
+from projections.views.balance.fold import BALANCE
+from projections.views.due.fold import DUE
+from projections.views.inventory.fold import INVENTORY
+from projections.views.programmes.fold import PROGRAMMES
+from projections.views.redemptions.fold import REDEMPTIONS
+from projections.views.statement.fold import STATEMENT
+from tests.unit.ledger.desk import PROGRAMME, Desk
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    desk = Desk()
+    yield desk
+    desk.close()
+
+
+def events(desk: Desk, after: int = 0) -> list[Recorded]:
+    """What the desk recorded after a position, as folds see it."""
+    return [
+        Recorded(
+            record.position,
+            record.programme,
+            record.stream.rpartition("/")[2],
+            decode_event(record.topic, record.event),
+            record.occurred_at,
+            record.recorded_at,
+            record.business_date,
+            record.channel,
+        )
+        for record in desk.running.memory.records[after:]
+    ]
+
+
+def fold(projection: Projection, desk: Desk, after: int = 0, **rows: Sequence[Any]) -> dict[str, list[Any]]:
+    """What the events after a position change, where these rows were loaded."""
+    selected = projection.select(events(desk, after))
+    found = {step.name: rows.get(step.name, ()) for step in projection.script.steps if step.kind == "load"}
+    return {name: list(changed) for name, changed in projection.fold(found, selected).items()}
+
+
+def left(changed: dict[str, list[Any]], member: str) -> list[tuple[int, int]]:
+    """What is left and held of each new lot of a member."""
+    return [(row[5], row[6]) for row in changed["granted"] if row[1] == member]
+
+
+def buckets(desk: Desk, rows: Iterable[Any]) -> set[tuple[str, str, int, int]]:
+    """Member, last day, what is left and what is held, as differences."""
+    return {(row[1], desk.lines.last_day(row[3]), row[4], row[5]) for row in rows}
+
+
+# -- balance
+
+
+def test_lots_that_expire_together_share_a_bucket(desk: Desk) -> None:
+    """Edge case 21."""
+    desk.given(*["anna earns 10 expiring 2026-03-31"] * 30, "anna earns 5 expiring 2026-04-30", "bo earns 7")
+    changed = fold(BALANCE, desk)
+    assert len(changed["granted"]) == 32
+    assert buckets(desk, changed["moved"]) == {
+        ("anna", "2026-03-31", 300, 0),
+        ("anna", "2026-04-30", 5, 0),
+        ("bo", "never", 7, 0),
+    }
+    assert [row[:2] for row in changed["enrolled"]] == [(PROGRAMME, name) for name in ("anna", "bo", "cai")]
+
+
+def test_only_points_that_begin_as_pending_are_counted_as_pending(desk: Desk) -> None:
+    desk.given("anna earns 10", "anna earns 20 available 2026-01-15", "anna earns 5 available 2026-01-15")
+    pending = fold(BALANCE, desk)["pending"]
+    start = desk.lines.moment("2026-01-15 00:00")
+    assert pending == [(PROGRAMME, "anna", "points", start, 25)]
+
+
+def test_a_hold_moves_points_within_their_lots(desk: Desk) -> None:
+    desk.given("anna earns 50 expiring 2026-03-31", "anna earns 50 expiring 2026-06-30", "anna holds 70 as h1")
+    changed = fold(BALANCE, desk)
+    assert left(changed, "anna") == [(0, 50), (30, 20)]
+    assert buckets(desk, changed["moved"]) == {("anna", "2026-03-31", 0, 50), ("anna", "2026-06-30", 30, 20)}
+
+
+def test_a_hold_that_is_paid_with_leaves_nothing_held(desk: Desk) -> None:
+    desk.given("anna earns 100", "anna holds 60 as h1", "anna buys tea 0.60 as o1 paying 60 points of h1 worth 0.60")
+    assert left(fold(BALANCE, desk), "anna")[0] == (40, 0)
+
+
+def test_held_points_that_expired_meanwhile_expire_with_their_release(desk: Desk) -> None:
+    """Edge case 3."""
+    desk.given("anna earns 100 expiring 2026-01-03", "anna holds 60 as h1", "time passes to 2026-01-05")
+    desk.given("what is due for anna by 2026-01-05 is posted")
+    assert left(fold(BALANCE, desk), "anna") == [(0, 60)]
+    desk.given("anna releases h1")
+    assert left(fold(BALANCE, desk), "anna") == [(0, 0)]
+    assert fold(BALANCE, desk)["moved"] == []
+
+
+def test_what_came_in_an_earlier_batch_changes_by_differences(desk: Desk) -> None:
+    desk.given("anna earns 100 expiring 2026-03-31")
+    before = len(desk.running.memory.records)
+    desk.given("anna holds 60 as h1", "anna gives 40 to bo")
+    changed = fold(BALANCE, desk, before)
+    assert changed["drawn"] == [(PROGRAMME, "anna", 1, -100, 60)]
+    assert buckets(desk, changed["moved"]) == {("anna", "2026-03-31", -100, 60), ("bo", "2026-03-31", 40, 0)}
+    assert [row[1] for row in changed["emptied"]] == ["anna"]
+
+
+def test_a_transferred_lot_keeps_its_expiry_and_its_root(desk: Desk) -> None:
+    """Edge case 4."""
+    desk.given("anna earns 100 expiring 2026-03-31", "anna gives 30 to bo")
+    (lot,) = [row for row in fold(BALANCE, desk)["granted"] if row[1] == "bo"]
+    assert (lot[2], lot[4], lot[14]) == (1, 30, "anna:1")
+    assert desk.lines.last_day(lot[9]) == "2026-03-31"
+
+
+# -- statement
+
+
+def entries(changed: dict[str, list[Any]], member: str) -> list[tuple[Any, ...]]:
+    """Kind, points, held, balance and source of each entry of a member."""
+    return [(row[3], *row[5:8], f"{row[12]} {row[13]}".strip()) for row in changed["entries"] if row[1] == member]
+
+
+def test_a_statement_has_a_line_for_each_event_with_the_balance_after_it(desk: Desk) -> None:
+    desk.given(
+        "mug@shop receives 5",
+        "reward mug costs 30 from mug@shop",
+        "anna earns 100 for visit 7",
+        "anna gives 20 to bo",
+        "anna redeems mug as r1",
+        "r1 is cancelled",
+        "anna holds 10 as h1",
+    )
+    assert entries(fold(STATEMENT, desk), "anna") == [
+        ("points.earned.v1", 100, 0, 100, "visit 7"),
+        ("points.transferred_out.v1", -20, 0, 80, "member bo"),
+        ("points.held.v1", 0, 30, 80, "redemption r1"),
+        ("points.released.v1", 0, -30, 80, "redemption r1"),
+        ("points.held.v1", 0, 10, 80, "hold h1"),
+    ]
+    assert entries(fold(STATEMENT, desk), "bo") == [("points.transferred_in.v1", 20, 0, 20, "member anna")]
+
+
+def test_a_captured_hold_lowers_the_balance_and_what_is_held(desk: Desk) -> None:
+    desk.given("anna earns 100", "anna holds 60 as h1", "anna buys tea 0.60 as o1 paying 60 points of h1 worth 0.60")
+    assert entries(fold(STATEMENT, desk), "anna")[-1] == ("points.redeemed.v1", -60, -60, 40, "order shop/o1")
+
+
+def test_a_statement_goes_on_from_the_last_balance_of_the_unit(desk: Desk) -> None:
+    desk.given("anna earns 100", "anna earns 3 stars")
+    before = len(desk.running.memory.records)
+    desk.given("anna earns 5", "anna earns 1 stars")
+    known = [(PROGRAMME, "anna", "points", 100), (PROGRAMME, "anna", "stars", 3)]
+    assert STATEMENT.keys is not None
+    assert set(STATEMENT.keys(STATEMENT.select(events(desk, before)))["balances"]) == {row[:3] for row in known}
+    changed = fold(STATEMENT, desk, before, balances=known)
+    assert [(row[4], row[7]) for row in changed["entries"]] == [("points", 105), ("stars", 4)]
+
+
+# -- redemptions, inventory, what is due, programmes
+
+
+def test_a_redemption_goes_from_placed_to_its_end(desk: Desk) -> None:
+    desk.given("mug@shop receives 5", "reward mug costs 30 and 1.50 from mug@shop", "anna earns 200")
+    desk.given("anna redeems mug x2 as r1 paying cash 3.00", "anna redeems mug as r2 paying cash 1.50")
+    desk.given("anna redeems mug as r3 paying cash 1.50", "r1 is fulfilled", "r2 is cancelled")
+    rows = {row[1]: row for row in fold(REDEMPTIONS, desk)["placed"]}
+    assert [(name, row[5], row[7], row[9], row[12]) for name, row in rows.items()] == [
+        ("r1", "FULFILLED", 60, 300, "out-r1"),
+        ("r2", "CANCELLED", 30, 150, "out-r2"),
+        ("r3", "PLACED", 30, 150, "out-r3"),
+    ]
+    assert [rows[name][15] for name in ("r1", "r2", "r3")] == [desk.now, desk.now, None]
+
+
+def test_a_redemption_of_an_earlier_batch_is_carried_on_and_one_nobody_placed_is_an_error(desk: Desk) -> None:
+    desk.given("mug@shop receives 5", "reward mug costs 30 from mug@shop", "anna earns 200", "anna redeems mug as r1")
+    (known,) = fold(REDEMPTIONS, desk)["placed"]
+    before = len(desk.running.memory.records)
+    desk.given("time passes to 2026-01-09", "what is due for anna by 2026-01-09 is posted")
+    changed = fold(REDEMPTIONS, desk, before, open=[known])
+    assert changed["placed"] == []
+    assert changed["changed"] == [(PROGRAMME, "r1", "TIMED_OUT", "out-r1", desk.lines.moment("2026-01-08 12:00"))]
+    with pytest.raises(LookupError, match="r1 was never placed"):
+        fold(REDEMPTIONS, desk, before)
+
+
+def test_stock_is_summed_up_and_only_open_locks_are_left(desk: Desk) -> None:
+    desk.given("mug@shop receives 10 at 2.00", "mug@shop locks 3 as a", "mug@shop locks 2 as b", "mug@shop ships a")
+    changed = fold(INVENTORY, desk)
+    assert changed["moved"] == [(PROGRAMME, "mug", "shop", 7, 2, 3, 10, 1400)]
+    assert [row[3:5] for row in changed["locked"]] == [("b", 2)]
+    assert changed["unlocked"] == []
+
+
+def test_a_lock_of_an_earlier_batch_is_taken_out(desk: Desk) -> None:
+    desk.given("mug@shop receives 10", "mug@shop locks 3 as a")
+    before = len(desk.running.memory.records)
+    desk.given("mug@shop releases a", "mug@shop locks 1 as a")
+    changed = fold(INVENTORY, desk, before)
+    assert changed["moved"] == [(PROGRAMME, "mug", "shop", 0, -2, 0, 0, 0)]
+    assert changed["unlocked"] == [(PROGRAMME, "mug", "shop", "a")]
+    assert [row[3:5] for row in changed["locked"]] == [("a", 1)]
+
+
+def test_what_is_due_is_what_is_left_of_lots_that_end_and_holds_and_free_locks(desk: Desk) -> None:
+    """Edge cases 3 and 14."""
+    desk.given("mug@shop receives 5", "reward mug costs 30 from mug@shop", "mug@shop locks 1 as k1")
+    desk.given("anna earns 100 expiring 2026-03-31", "anna earns 40 never expiring", "anna redeems mug as r1")
+    desk.given("bo earns 10 expiring 2026-03-31", "bo gives 10 to cai")
+    changed = fold(DUE, desk)
+    end = desk.lines.end_of("2026-03-31")
+    assert changed["moved"] == [(PROGRAMME, "anna", "points", end, 70), (PROGRAMME, "cai", "points", end, 10)]
+    assert [row[1:3] for row in changed["held"]] == [("anna", "redemption:r1")]
+    assert [row[1:4] for row in changed["locked"]] == [("mug", "shop", "k1")]
+    assert NEVER not in {row[3] for row in changed["moved"]}
+
+
+def test_what_came_to_its_end_is_no_longer_due(desk: Desk) -> None:
+    desk.given("anna earns 100 expiring 2026-01-03", "anna holds 60 as h1", "anna releases h1")
+    before = len(desk.running.memory.records)
+    desk.given("time passes to 2026-01-05", "what is due for anna by 2026-01-05 is posted")
+    changed = fold(DUE, desk, before)
+    end = desk.lines.end_of("2026-01-03")
+    assert changed["moved"] == [(PROGRAMME, "anna", "points", end, -100)]
+    assert changed["emptied"] == [(PROGRAMME, "anna", "points", end)]
+
+
+def test_a_programme_has_its_settings_and_its_manual_clock(desk: Desk) -> None:
+    desk.opens(clock=ClockKind.MANUAL)
+    opened = desk.now
+    desk.given("the clock is set to 2026-02-01", "the clock is set to 2026-03-01")
+    (row,) = fold(PROGRAMMES, desk)["changed"]
+    assert (row[0], row[2], row[3]) == (PROGRAMME, desk.lines.moment("2026-03-01"), opened)
+    assert '"zone":"Asia/Shanghai"' in row[1]
+
+
+def test_a_fold_yields_what_its_statements_take(desk: Desk) -> None:
+    desk.given("mug@shop receives 5", "reward mug costs 30 from mug@shop", "anna earns 200", "anna redeems mug as r1")
+    for projection in (BALANCE, DUE, INVENTORY, PROGRAMMES, REDEMPTIONS, STATEMENT):
+        names = {step.name for step in projection.script.steps if step.kind != "load"}
+        assert set(fold(projection, desk)) == names
