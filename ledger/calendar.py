@@ -19,6 +19,7 @@ NEVER: Instant = 253_370_764_800 * SECOND
 """What stands for "no end", in the year 9999: it sorts after every real instant, so no order needs a special case."""
 
 EARLIEST: Instant = 0
+_YEAR_MAX = 9_998
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -57,17 +58,31 @@ class Calendar:
 
     def business_date(self, instant: Instant) -> date:
         """The local day that `instant` falls in."""
-        days = self._days.get(instant // DAY)
-        if days is not None:
-            for begin, end, day in days:
-                if begin <= instant < end:
-                    return day
-        day = to_datetime(instant).astimezone(self.zone).date()
-        span = (self.start_of(day), self.start_of(day + timedelta(days=1)), day)
+        span = self.span(instant)
+        return self._local_date(instant) if span is None else span[2]
+
+    def span(self, instant: Instant) -> tuple[Instant, Instant, date] | None:
+        """Begin, end (exclusive) and date of the local day that `instant` falls in.
+
+        None where the day is not one piece: in Newfoundland clocks went back over midnight until 2011.
+        """
+        spans = self._days.get(instant // DAY, ())
+        for span in spans:
+            if span[0] <= instant < span[1]:
+                return span
+        day = self._local_date(instant)
+        begin, end = self.start_of(day), self.end_of(day)
+        # Clocks never went back by more than three hours.
+        quarters = range(0, 3 * HOUR, 15 * MINUTE)
+        if not begin <= instant < end or any(self._local_date(begin + quarter) != day for quarter in quarters):
+            return None
         if len(self._days) >= 10_000:
             self._days.clear()
-        self._days.setdefault(instant // DAY, []).append(span)
-        return day
+        self._days.setdefault(instant // DAY, []).append((begin, end, day))
+        return begin, end, day
+
+    def _local_date(self, instant: Instant) -> date:
+        return to_datetime(instant).astimezone(self.zone).date()
 
     def start_of(self, day: date) -> Instant:
         """The first instant of a local day."""
@@ -78,5 +93,15 @@ class Calendar:
         return self.start_of(day + timedelta(days=1))
 
     def months_later(self, instant: Instant, months: int) -> Instant:
-        """The end of the local day that lies `months` calendar months after the local day of `instant`."""
-        return self.end_of(add_months(self.business_date(instant), months))
+        """The end of the local day that lies `months` calendar months after that of `instant`; at most NEVER."""
+        day = self.business_date(instant)
+        if day.year + (day.month + months) // 12 > _YEAR_MAX:
+            return NEVER
+        return min(self.end_of(add_months(day, months)), NEVER)
+
+    def days_later(self, instant: Instant, days: int) -> Instant:
+        """The begin of the local day that lies `days` after that of `instant`; at most NEVER."""
+        day = self.business_date(instant)
+        if days and day.year + 1 + days // 365 > _YEAR_MAX:
+            return NEVER
+        return self.start_of(day + timedelta(days=days))

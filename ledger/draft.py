@@ -35,7 +35,7 @@ def key_of(request: c.Request, command: c.Command) -> bytes:
 def _already_used(request: c.Request, command: c.Command) -> Refusal:
     source = source_of(request.channel, command)
     assert source is not None
-    return refuse(Reason.SOURCE_ALREADY_USED, type=source.type, id=source.id, purpose=source.purpose)
+    return refuse(Reason.SOURCE_ALREADY_USED, type=source.type, id=source.id, purpose=source.purpose or "EARN")
 
 
 class Draft:
@@ -94,7 +94,7 @@ class Draft:
         decision = decide(states, command, request.occurred_at, self.recorded_at)
         if isinstance(decision, Refusal):
             return decision
-        if key and self._is_taken(key):
+        if key and self._is_taken(key) and _grants(decision):
             return _already_used(request, command)
         return self._record(request, states, decision, (key,) * len(decision))
 
@@ -110,12 +110,20 @@ class Draft:
         answer: Refusal | None = None
         try:
             for place, command in enumerate(request.commands):
-                decision = decide(states, command, request.occurred_at, self.recorded_at)
+                try:
+                    decision = decide(states, command, request.occurred_at, self.recorded_at)
+                except InvalidCommand as fault:
+                    if len(request.commands) == 1:
+                        raise
+                    raise InvalidCommand(f"commands[{place}].{fault.field}", fault.problem) from None
                 key = key_of(request, command)
-                if key and not isinstance(decision, Refusal) and (key in keys or self._is_taken(key)):
-                    decision = _already_used(request, command)
+                if not isinstance(decision, Refusal):
+                    key = key if _grants(decision) else b""
+                    if key and (key in keys or self._is_taken(key)):
+                        decision = _already_used(request, command)
                 if isinstance(decision, Refusal):
-                    answer = refuse(decision.reason, **decision.facts, command=place)
+                    of_group = {"command": place} if len(request.commands) > 1 else {}
+                    answer = refuse(decision.reason, **decision.facts, **of_group)
                     break
                 self._states_of(decision)
                 for stream, event in decision:
@@ -189,11 +197,11 @@ class Draft:
     def _balances(self, states: States, changed: Iterable[State]) -> tuple[Balance, ...]:
         """What is left to each member whose state was changed, at the programme's present."""
         balances: tuple[Balance, ...] = ()
-        seen: Member | None = None
+        seen: list[Member] = []
         for state in changed:
-            if type(state) is Member and state is not seen:
+            if type(state) is Member and state not in seen:
                 balances += state.balances(states.programme().now(self.recorded_at))
-                seen = state
+                seen.append(state)
         return balances
 
     def batch(self) -> Batch | None:
@@ -226,6 +234,11 @@ class Draft:
             outcomes_digest=digest,
             head=head,
         )
+
+
+def _grants(events: Events) -> bool:
+    """Whether points are earned: only that uses a source up."""
+    return any(type(event) is PointsEarned for _, event in events)
 
 
 def repeat(stored: Outcome, request_hash: bytes) -> Outcome | LedgerError:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from ledger.calendar import NEVER, Instant
+from ledger.calendar import Instant
 from ledger.quantities import Amount, Rounding
 
 
@@ -82,7 +82,11 @@ class CancelReason(StrEnum):
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What events are made of; defaults are left out of the stored JSON."""
+    """What events are made of; defaults are left out of the stored JSON.
+
+    A default is left out only where the value is that very object, so every default here is one of which there is only
+    one: None, 0, "", () or a member of an enumeration. Otherwise equal events could be stored as different bytes.
+    """
 
 
 class PointUnit(Fact, frozen=True):
@@ -106,15 +110,15 @@ class Settings(Fact, frozen=True):
     rounding: Rounding
     point_value: str
     """Minor units of money that one minor unit of points pays, an exact fraction."""
+    hold_seconds: int
+    """How long a hold of points and its lock of stock last."""
+    backdating_seconds: int
+    """How far before the programme's clock a command may be dated."""
     earning_base: EarningBase = EarningBase.GROSS
     lot_months: int = 0
     """Calendar months that a lot lives; 0: it never expires."""
     pending_days: int = 0
     """Local days before earned points can be spent."""
-    hold_seconds: int = 7 * 86_400
-    """How long a hold of points and its lock of stock last."""
-    backdating_seconds: int = 30 * 86_400
-    """How far before the programme's clock a command may be dated."""
 
 
 class Source(Fact, frozen=True):
@@ -122,7 +126,8 @@ class Source(Fact, frozen=True):
 
     type: str
     id: str
-    purpose: str = "EARN"
+    purpose: str = ""
+    """What it is credited for, so that one source can be credited for several reasons; empty: the earning itself."""
 
 
 class Part(Fact, frozen=True):
@@ -135,7 +140,7 @@ class Part(Fact, frozen=True):
     issued: str
     """The business month of the grant, `YYYY-MM`."""
     funding: Funding
-    expires_at: Instant = NEVER
+    expires_at: Instant
     unit_cost: str | None = None
     """Cost of one minor unit of points, in minor units of money, as a decimal or a fraction."""
 
@@ -158,7 +163,8 @@ class Line(Fact, frozen=True):
     gross: int | None = None
     """With tax; None: equal to net."""
     discounts: tuple[Discount, ...] = ()
-    tax_rate: str = "0"
+    tax_rate: str = ""
+    """An exact fraction; empty: none."""
     tax_code: str = ""
     standalone_price: int | None = None
     """Stand-alone selling price; None: equal to net."""
@@ -211,7 +217,7 @@ class PointsEarned(Fact, frozen=True):
     issued: str
     source: Source
     funding: Funding
-    expires_at: Instant = NEVER
+    expires_at: Instant
     rule: str = ""
     rule_version: int = 0
     campaign: str = ""
@@ -279,7 +285,7 @@ class ChildLot(Fact, frozen=True):
     issued: str
     funding: Funding
     source: Source
-    expires_at: Instant = NEVER
+    expires_at: Instant
     unit_cost: str | None = None
 
 

@@ -1,6 +1,6 @@
 """A programme's settings in force, in the form that decisions use: exact fractions and a calendar instead of text."""
 
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -67,13 +67,14 @@ class Policy:
 
     def _terms_of(self, at: Instant) -> Terms:
         calendar, settings = self.calendar, self.settings
-        day = calendar.business_date(at)
+        # A day that is not one piece is at hand for no instant.
+        begin, end, day = calendar.span(at) or (0, 0, calendar.business_date(at))
         return Terms(
-            begin=calendar.start_of(day),
-            end=calendar.end_of(day),
+            begin=begin,
+            end=end,
             day=day,
             issued=day.isoformat()[:7],
-            available_at=calendar.start_of(day + timedelta(days=settings.pending_days)),
+            available_at=calendar.days_later(at, settings.pending_days),
             expires_at=calendar.months_later(at, settings.lot_months) if settings.lot_months else NEVER,
         )
 

@@ -122,7 +122,7 @@ class Writer:
                     await self._recover(fault)
         finally:
             self._set_leads(False)
-            self._fail_queued(Unavailable("the writer stopped; retry with the same command id"))
+            self._fail_all(Unavailable("the writer stopped; retry with the same command id"))
             await asyncio.gather(*self._background, return_exceptions=True)
             await self._store.close()
 
@@ -168,7 +168,10 @@ class Writer:
         self.cache.clear()
         for job in reversed([job for work in interrupted for job in work.jobs if not job.answers.done()]):
             if job.interrupted:
-                job.answers.set_result([Unavailable(f"not stored: {fault}")] * len(job.requests))
+                job.answers.set_result(
+                    [Unavailable(f"the outcome is unknown ({fault}); retry with the same command id")]
+                    * len(job.requests)
+                )
             else:
                 job.interrupted = True
                 self._queue.appendleft(job)
@@ -176,6 +179,13 @@ class Writer:
         if isinstance(fault, Fenced):
             self._set_leads(False)
             self._fail_queued(Unavailable("another writer took over; retry with the same command id"))
+
+    def _fail_all(self, fault: LedgerError) -> None:
+        """Answer everybody who still waits: nobody waits for a writer that has ended."""
+        interrupted = [work for work in (self._flight[0] if self._flight else None, self._deciding) if work]
+        for work in interrupted:
+            self._queue.extend(work.jobs)
+        self._fail_queued(fault)
 
     def _fail_queued(self, fault: LedgerError) -> None:
         while self._queue:

@@ -63,7 +63,7 @@ def _earn(body: pb.EarnRequest) -> Command:
         Source(
             known_name(kind) or name(kind, "source.type"),
             source_id(source.id, "source.id"),
-            name(purpose, "source.purpose") if purpose else "EARN",
+            "" if purpose in ("", "EARN") else name(purpose, "source.purpose"),
         ),
         choice(FUNDING, body.funding, "funding"),
         instant(body.available_at, "available_at") if present("available_at") else None,

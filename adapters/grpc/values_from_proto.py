@@ -40,11 +40,11 @@ def settings(message: pb.Settings, field: str) -> Settings:
         fraction(message.earning_rate, f"{field}.earning_rate"),
         choice(ROUNDING, message.rounding, f"{field}.rounding"),
         fraction(message.point_value, f"{field}.point_value"),
+        message.hold_seconds if message.HasField("hold_seconds") else _HOLD_SECONDS,
+        message.backdating_seconds if message.HasField("backdating_seconds") else _BACKDATING_SECONDS,
         choice(EARNING_BASE, message.earning_base, f"{field}.earning_base"),
         message.lot_months,
         message.pending_days,
-        message.hold_seconds if message.HasField("hold_seconds") else _HOLD_SECONDS,
-        message.backdating_seconds if message.HasField("backdating_seconds") else _BACKDATING_SECONDS,
     )
 
 
@@ -96,7 +96,7 @@ def _line(message: pb.Line) -> Line:
         number(message.net, "net"),
         number(message.gross, "gross") if message.HasField("gross") else None,
         _discounts(discounts) if discounts else (),
-        fraction(tax_rate, "tax_rate") if tax_rate else "0",
+        fraction(tax_rate, "tax_rate") if tax_rate else "",
         label(tax_code, "tax_code") if tax_code else "",
         number(message.standalone_price, "standalone_price") if message.HasField("standalone_price") else None,
         number(message.cost, "cost") if message.HasField("cost") else None,

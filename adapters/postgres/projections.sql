@@ -11,9 +11,9 @@ CREATE TABLE IF NOT EXISTS projections.projections (
     PRIMARY KEY (name, version)
 ) WITH (fillfactor = 20);
 
--- Tables keep instants as events do, in microseconds since the Unix epoch. Exact: a float has 53 bits, the year 2200 needs 53.
+-- Tables keep instants as events do, in microseconds since the Unix epoch; readers see time stamps.
 CREATE OR REPLACE FUNCTION projections.instant(micros bigint) RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN to_timestamp(micros / 1e6::double precision);
+LANGUAGE sql STABLE PARALLEL SAFE RETURN timestamptz 'epoch' + micros * interval '1 microsecond';
 
 CREATE OR REPLACE VIEW projections.status AS
 SELECT p.name, p.version, p.live, CASE WHEN p.failed_position IS NULL THEN 'RUNNING' ELSE 'STOPPED' END AS state,

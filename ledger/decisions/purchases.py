@@ -72,7 +72,7 @@ def _check_lines(lines: tuple[e.Line, ...]) -> int:
             or line.cost is not None
             or line.discounts
             or line.standalone_price is not None
-            or line.tax_rate != "0"
+            or line.tax_rate
         ):
             _check_line(f"lines[{place}]", line)
         due += line.due
@@ -95,7 +95,8 @@ def _check_line(field: str, line: e.Line) -> None:
         check_money(f"{field}.standalone_price", line.standalone_price)
     for place, discount in enumerate(line.discounts):
         check_money(f"{field}.discounts[{place}].amount", discount.amount)
-    check_fraction(f"{field}.tax_rate", line.tax_rate)
+    if line.tax_rate:
+        check_fraction(f"{field}.tax_rate", line.tax_rate)
 
 
 def _check_tenders(tenders: tuple[e.Tender, ...], due: int, policy: Policy) -> tuple[e.Tender, ...]:
@@ -188,6 +189,8 @@ def _grant(
     states: States, policy: Policy, command: c.RecordPurchase, earning: e.Earning, lot: str, at: Instant
 ) -> e.PointsEarned:
     terms = policy.terms(at)
+    if terms.expires_at <= terms.available_at:
+        raise InvalidCommand("occurred_at", "points earned then would end before they could be spent")
     return e.PointsEarned(
         lot=lot,
         unit=earning.unit,

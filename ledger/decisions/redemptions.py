@@ -19,7 +19,7 @@ from ledger.decisions.stock import release_lock, ship
 from ledger.errors import InvalidCommand
 from ledger.events import CancelReason, RewardStatus, TenderType
 from ledger.policy import Policy
-from ledger.quantities import Amount
+from ledger.quantities import VALUE_MAX, Amount
 from ledger.refusals import Reason, Refusal, refuse
 from ledger.states.lookup import States
 from ledger.states.member import Member
@@ -75,14 +75,9 @@ def decide_redeem(states: States, policy: Policy, command: c.Redeem, at: Instant
             Reason.REWARD_UNAVAILABLE, reward=reward.reward, status=reward.status.value, substitutes=substitutes
         )
     price = reward.price
+    if (refusal := _check_price(command, price, reward.list_price)) is not None:
+        return refusal
     points = Amount(price.points.unit, price.points.value * command.quantity)
-    cash = price.cash * command.quantity
-    _check_cash(command)
-    paid = sum(tender.amount for tender in command.tenders)
-    if command.expected_price not in (None, price) or paid != cash:
-        return refuse(
-            Reason.PRICE_CHANGED, points=price.points.value, unit=price.points.unit, cash=price.cash, paid=paid
-        )
     location = command.location or reward.location
     if reward.sku:
         if not location:
@@ -119,11 +114,20 @@ def hold_of(redemption: str) -> str:
     return f"redemption:{redemption}"
 
 
-def _check_cash(command: c.Redeem) -> None:
+def _check_price(command: c.Redeem, price: e.Price, list_price: int) -> Refusal | None:
+    """A refusal where the price is not the expected one, or is not what was paid. Raises InvalidCommand."""
     for place, tender in enumerate(command.tenders):
         if tender.type is TenderType.POINTS or tender.points is not None or tender.hold:
             raise InvalidCommand(f"tenders[{place}]", "the points of a redemption come from its price")
         check_money(f"tenders[{place}].amount", tender.amount)
+    if max(price.points.value, price.cash, list_price) * command.quantity > VALUE_MAX:
+        raise InvalidCommand("quantity", f"comes to more than {VALUE_MAX}")
+    paid = sum(tender.amount for tender in command.tenders)
+    if command.expected_price not in (None, price) or paid != price.cash * command.quantity:
+        return refuse(
+            Reason.PRICE_CHANGED, points=price.points.value, unit=price.points.unit, cash=price.cash, paid=paid
+        )
+    return None
 
 
 def _out_of_stock(

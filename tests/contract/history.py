@@ -23,6 +23,8 @@ SETTINGS = Settings(
     earning_rate="1/100",
     rounding=Rounding.HALF_UP,
     point_value="1",
+    hold_seconds=7 * 86_400,
+    backdating_seconds=30 * 86_400,
     lot_months=12,
 )
 

@@ -85,7 +85,7 @@ SETTINGS = Settings(
             {"settings": SETTINGS},
             c.OpenProgramme(
                 e.Settings("UTC", e.ClockKind.WALL, (e.PointUnit("PTS"),), "EUR", 0, "PTS", "1",
-                           quantities.Rounding.DOWN, "1")
+                           quantities.Rounding.DOWN, "1", 7 * 86_400, 30 * 86_400)
             ),
         ),
         ("advance_clock", {"now": NOON}, c.AdvanceClock(AT)),

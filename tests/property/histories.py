@@ -36,6 +36,7 @@ BY_HAND = e.Settings(
     lot_months=1,
     pending_days=1,
     hold_seconds=3 * 86_400,
+    backdating_seconds=30 * 86_400,
 )
 ON_THE_WALL = e.Settings(
     zone="America/Sao_Paulo",
@@ -49,6 +50,7 @@ ON_THE_WALL = e.Settings(
     point_value="3/7",
     earning_base=e.EarningBase.NET,
     hold_seconds=2 * 86_400,
+    backdating_seconds=30 * 86_400,
 )
 PROGRAMMES = {"zoo": BY_HAND, "bar": ON_THE_WALL}
 

@@ -13,7 +13,7 @@ from ledger.receipts import Outcome
 from ledger.records import Record
 from ledger.writer import Answer, Limits
 from tests.property.histories import START, Step, difference, history, long_history
-from tests.unit.ledger.running import Running, ScriptedClock
+from tests.unit.ledger.running import Running, ScriptedClock, SlowStore
 
 Log = tuple[list[Record], list[object]]
 """All records, hashes included, and what was answered."""
@@ -38,9 +38,11 @@ def in_batches(running: Running, steps: Sequence[Step], size: int, *, restarts: 
     return running.memory.records, answers
 
 
-def all_at_once(running: Running, steps: Sequence[Step]) -> Log:
-    """Every request comes from a caller of its own; one batch is decided while the one before is on its way."""
-    return running.memory.records, [said(answer) for answer in running.execute_apart([step.request for step in steps])]
+def all_at_once(steps: Sequence[Step], limits: Limits) -> Log:
+    """Every request comes from a caller of its own; each batch is decided while the one before is on its way."""
+    with Running(ScriptedClock(START), limits, store_of=SlowStore) as running:
+        answers = running.execute_apart([step.request for step in steps])
+        return running.memory.records, [said(answer) for answer in answers]
 
 
 def log_of(steps: Sequence[Step], send: Callable[[Running, Sequence[Step]], Log], limits: Limits | None = None) -> Log:
@@ -79,7 +81,7 @@ def test_batches_of_any_size_make_the_same_log(steps: list[Step], expected: Log,
 
 @pytest.mark.parametrize("size", [4, 7, 100])
 def test_batches_decided_on_top_of_one_in_flight_make_the_same_log(steps: list[Step], expected: Log, size: int) -> None:
-    assert same(log_of(steps, all_at_once, Limits(batch_commands_max=size)), expected)
+    assert same(all_at_once(steps, Limits(batch_commands_max=size)), expected)
 
 
 @pytest.mark.parametrize("size", [7, 100])
@@ -90,7 +92,7 @@ def test_a_writer_that_forgets_makes_the_same_log(steps: list[Step], expected: L
 
 def test_a_writer_that_forgets_while_a_batch_is_in_flight_makes_the_same_log(steps: list[Step], expected: Log) -> None:
     limits = msgspec.structs.replace(FORGETFUL, batch_commands_max=8)
-    assert same(log_of(steps, all_at_once, limits), expected)
+    assert same(all_at_once(steps, limits), expected)
 
 
 @pytest.mark.usefixtures("eager_snapshots")
@@ -133,11 +135,14 @@ def pictures(running: Running) -> dict[str, Any]:
 
 
 @settings(max_examples=25)
-@given(st.lists(st.integers(0, 2**40), max_size=60), st.integers(0, 60))
-def test_a_state_folded_from_the_log_is_the_state_that_was_decided_on(numbers: list[int], cut: int) -> None:
-    """Also after a refused group, a trial or bad input, none of which stands in the log."""
+@given(st.lists(st.integers(0, 2**40), max_size=60), st.integers(0, 60), st.sampled_from((2, 500)))
+def test_a_state_that_is_loaded_is_the_state_that_was_decided_on(
+    numbers: list[int], cut: int, snapshot_events: int
+) -> None:
+    """From the log or from a snapshot; also after a refused group, a trial or bad input, which leave no trace."""
     steps = history(numbers)
-    with Running(ScriptedClock(START)) as running:
+    with pytest.MonkeyPatch.context() as patch, Running(ScriptedClock(START)) as running:
+        patch.setattr(cache, "SNAPSHOT_EVENTS_MIN", snapshot_events)
         in_batches(running, steps[: len(steps) - cut % len(steps)], 5)
         decided = pictures(running)
         running.restart()

@@ -76,7 +76,7 @@ COMMANDS: list[tuple[str, Any, c.Command]] = [
         pb.OpenProgrammeRequest(settings=SETTINGS),
         c.OpenProgramme(
             e.Settings("Asia/Shanghai", e.ClockKind.MANUAL, (e.PointUnit("PTS"), e.PointUnit("积分", 2)), "CNY", 2,
-                       "PTS", "1/100", Rounding.HALF_UP, "1")
+                       "PTS", "1/100", Rounding.HALF_UP, "1", 7 * 86_400, 30 * 86_400)
         ),
     ),
     ("advance_clock", pb.AdvanceClockRequest(now=LATER), c.AdvanceClock(THEN)),

@@ -36,6 +36,7 @@ SETTINGS = Settings(
     earning_rate="1/100",
     rounding=Rounding.DOWN,
     point_value="1",
+    hold_seconds=7 * 86_400,
     backdating_seconds=365 * 86_400,
 )
 """A point for every whole yuan, worth a fen; lots never expire unless a line says so."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from adapters.memory.store import Memory, MemoryStore
 from ledger.calendar import Instant
 from ledger.commands import Request
-from ledger.ports import Store
+from ledger.ports import Batch, Head, Store
 from ledger.writer import Answer, Limits, Writer
 
 Result = TypeVar("Result")
@@ -22,6 +22,15 @@ class ScriptedClock:
 
     def now(self) -> Instant:
         return self.instant
+
+
+class SlowStore(MemoryStore):
+    """Takes its time for an append, so that the next batch is looked up and decided before this one is stored."""
+
+    async def append(self, batch: Batch, previous: Head) -> None:
+        for _ in range(300):
+            await asyncio.sleep(0)
+        await super().append(batch, previous)
 
 
 class WriterDied(AssertionError):

@@ -73,6 +73,12 @@ def test_a_release_before_expiry_expires_nothing(desk: Desk) -> None:
     assert desk.when("anna releases h1").story == ["PointsReleased"]
 
 
+def test_a_release_at_the_very_end_of_a_lot_expires_its_points(desk: Desk) -> None:
+    """Edge case 3: the end is exclusive."""
+    desk.given("anna earns 50 expiring 2026-01-03", "anna holds 20 as h1", "time passes to 2026-01-04 00:00")
+    assert desk.when("anna releases h1").story == ["PointsReleased", "PointsExpired"]
+
+
 def test_a_release_expires_only_the_points_that_were_held(desk: Desk) -> None:
     """Edge case 3: the rest of the lot is the sweep's to post."""
     desk.given("anna earns 50 expiring 2026-01-03", "anna holds 20 as h1", "time passes to 2026-01-06")

@@ -5,13 +5,16 @@ import asyncio
 import pytest
 
 from adapters.memory.store import Memory, MemoryStore
-from ledger.commands import EnrolMember, OpenProgramme, Request
+from ledger.commands import Earn, EnrolMember, OpenProgramme, Request
 from ledger.errors import Fenced, InvalidCommand, LedgerError, Overloaded, Unavailable
+from ledger.events import Source
 from ledger.ports import Batch, Head
+from ledger.quantities import Amount
 from ledger.receipts import Outcome, Receipt
+from ledger.refusals import Reason, refuse
 from ledger.writer import Answer, Limits, Writer
 from tests.unit.ledger.desk import settings
-from tests.unit.ledger.running import Running, ScriptedClock
+from tests.unit.ledger.running import Running, ScriptedClock, SlowStore
 
 NOON = 1_767_240_000_000_000
 
@@ -108,6 +111,22 @@ def test_a_writer_that_took_over_knows_what_was_answered() -> None:
             (answer,) = rival.execute([joins(1)])
             assert isinstance(answer, Outcome)
             assert answer.repeated
+
+
+def test_what_is_still_on_its_way_is_known_already() -> None:
+    """A command id and a source that the batch in flight uses are used, though no store could say so yet."""
+    grant = Earn("m1", Amount("points", 5), Source("visit", "1"))
+    earns = Request(b"first-----grant-", "club", NOON, (grant,), "till-1", "shop")
+    again = Request(b"second----grant-", "club", NOON, (grant,), "till-1", "shop")
+    with Running(ScriptedClock(NOON), Limits(batch_commands_max=2), store_of=SlowStore) as running:
+        _, _, first, _, retry, _ = running.execute_apart([OPENING, joins(1), earns, joins(2), earns, again])
+        assert isinstance(first, Outcome)
+        assert isinstance(retry, Outcome)
+        assert (retry.answer, retry.repeated) == (first.answer, True)
+        assert [batch.commands for batch in running.memory.batches] == [2, 2, 1]
+        assert running.memory.outcomes[again.id].answer == refuse(
+            Reason.SOURCE_ALREADY_USED, type="visit", id="1", purpose="EARN"
+        )
 
 
 class Failing(MemoryStore):

@@ -1,0 +1,293 @@
+"""The views on a real PostgreSQL.
+
+After random histories against the oracle, which folds the log by itself; and the questions, one by one, after small
+ones.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from random import Random
+
+import pytest
+
+from adapters.postgres.views import PostgresQueries
+from ledger.calendar import DAY, NEVER, Instant
+from ledger.errors import InvalidCommand
+from ledger.events import ClockKind
+from ledger.quantities import Balance
+from ledger.receipts import Outcome, Receipt
+from ledger.writer import Answer
+from projections.queries import DueSubject, EntryRow, NotFound, TooFarBehind
+from tests.conftest import Database
+from tests.integration.views_world import World, caught_up, projecting, running_world
+from tests.oracle.facts import Member, Programme
+from tests.oracle.model import Oracle
+from tests.property.histories import Step, long_history
+from tests.unit.ledger.desk import PROGRAMME
+
+
+@pytest.fixture
+async def world(database: Database) -> AsyncIterator[World]:
+    async with running_world(database) as world, projecting(database):
+        yield world
+
+
+# -- random histories
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_views_agree_with_the_log_and_with_receipts(world: World, seed: int) -> None:
+    random, oracle = Random(seed), Oracle()
+    steps: Sequence[Step] = long_history(seed, 700, ("zoo", "bar"))
+    while steps:
+        size = random.randrange(1, 60)
+        batch, steps = steps[:size], steps[size:]
+        world.clock.instant = batch[-1].wall
+        answers = await world.execute([step.request for step in batch])
+        oracle.fold(await world.records(oracle.position))
+        if random.random() < 0.3:
+            await check_receipt(world.queries, oracle, batch, answers)
+    oracle.finish()
+    await caught_up(world)
+    for programme in oracle.programmes.values():
+        for member in programme.members.values():
+            await check_balances(world.queries, oracle, programme, member)
+            await check_lots(world.queries, oracle, programme, member)
+            await check_entries(world, programme, member)
+        await check_goods(world.queries, programme)
+        for days in (-3, 0, 1, 4, 40):
+            until = oracle.present(programme.name) + days * DAY
+            assert await all_due(world.queries, programme.name, until) == due_in(programme, until)
+
+
+async def check_receipt(
+    queries: PostgresQueries, oracle: Oracle, batch: Sequence[Step], answers: Sequence[Answer]
+) -> None:
+    """A caller reads his own writes: the last receipt of a batch is what the view says at its position."""
+    for step, answer in zip(reversed(batch), reversed(answers), strict=True):
+        given = answer.answer if isinstance(answer, Outcome) and not answer.repeated else None
+        if isinstance(given, Receipt) and not step.request.validate_only:
+            programme = step.request.programme
+            for balance in given.balances:
+                at = receipt_time(oracle, programme, balance)
+                told = await queries.balance(programme, balance.member, at=at, min_position=given.position)
+                assert balance in told.balances
+            return
+
+
+def receipt_time(oracle: Oracle, programme: str, balance: Balance) -> Instant:
+    """What a receipt is as of: the present, or the member's last event, if tills were ahead of the clock."""
+    account = oracle.programmes[programme].members[balance.member].accounts[balance.unit]
+    return max(oracle.present(programme), account.settled_at)
+
+
+async def check_balances(queries: PostgresQueries, oracle: Oracle, programme: Programme, member: Member) -> None:
+    """At the last event of the member and at later times, when lots open and expire."""
+    begin = max([oracle.present(programme.name), *(account.settled_at for account in member.accounts.values())])
+    for at in (begin, begin + DAY, begin + 3 * DAY, begin + 50 * DAY):
+        answer = await queries.balance(programme.name, member.id, at=at)
+        assert {b.unit: (b.open, b.pending, b.held) for b in answer.balances} == {
+            unit.name: (member.open(unit.name, at), member.pending(unit.name, at), member.held(unit.name))
+            for unit in programme.settings.units
+        }
+
+
+async def check_lots(queries: PostgresQueries, oracle: Oracle, programme: Programme, member: Member) -> None:
+    """Page by page, in the order of spending; lots with points held are there until the hold ends."""
+    at, token, told = oracle.present(programme.name), "", []
+    while True:
+        page = await queries.lots(programme.name, member.id, at=at, page_size=3, page_token=token)
+        told += [(row.lot, row.unit, row.points, row.held, row.available_at, row.root) for row in page.rows]
+        token = page.next_page_token
+        if not token:
+            break
+    held = Counter[str]()
+    for hold in member.holds.values():
+        held.update(dict(hold.parts))
+    lots = sorted(member.lots.values(), key=lambda lot: (lot.unit, lot.expires_at, lot.earned_at, lot.number))
+    assert told == [
+        (lot.id, lot.unit, lot.points, held[lot.id], lot.available_at, lot.root)
+        for lot in lots
+        if (lot.points and lot.expires_at > at) or held[lot.id]
+    ]
+
+
+async def check_entries(world: World, programme: Programme, member: Member) -> None:
+    """One entry for each event of points, each with the balance of the one before and its own points."""
+    token, newest_first = "", list[EntryRow]()
+    while True:
+        page = await world.queries.entries(programme.name, member.id, page_size=7, page_token=token)
+        newest_first += page.rows
+        token = page.next_page_token
+        if not token:
+            break
+    stream = f"{programme.name}/member/{member.id}"
+    records = [record for record in await world.records() if record.stream == stream and record.version > 1]
+    assert [entry.position for entry in reversed(newest_first)] == [record.position for record in records]
+    balances, held = Counter[str](), Counter[str]()
+    for entry, record in zip(reversed(newest_first), records, strict=True):
+        balances[entry.unit] += entry.points
+        held[entry.unit] += entry.held
+        assert (entry.balance, entry.kind) == (balances[entry.unit], record.topic)
+        assert (entry.occurred_at, entry.recorded_at) == (record.occurred_at, record.recorded_at)
+        assert (entry.business_date, entry.channel) == (record.business_date.isoformat(), record.channel)
+        assert sum(points for _, points in entry.lots) in (abs(entry.points), abs(entry.held))
+    for unit in programme.settings.units:
+        assert balances[unit.name] == member.left(unit.name) + member.held(unit.name)
+        assert held[unit.name] == member.held(unit.name)
+
+
+async def check_goods(queries: PostgresQueries, programme: Programme) -> None:
+    for name, redemption in programme.redemptions.items():
+        row = await queries.redemption(programme.name, name)
+        stage = "CANCELLED" if row.state == "TIMED_OUT" else row.state
+        assert (stage, bool(row.outbound)) == (redemption.stage, bool(redemption.placed.sku))
+        assert (row.member, row.points) == (
+            redemption.placed.member,
+            redemption.placed.price.points.value * redemption.placed.quantity,
+        )
+        assert (row.closed_at is None) == (row.state == "PLACED")
+    page = await queries.inventory(programme.name)
+    assert {f"{item.sku}@{item.location}" for item in page.rows} == set(programme.stocks)
+    for item in page.rows:
+        stock = programme.stocks[f"{item.sku}@{item.location}"]
+        assert (item.available, item.locked, item.shipped) == (stock.free, stock.locked, stock.shipped)
+        assert (item.received, item.on_hand) == (stock.received, stock.received - stock.shipped)
+        assert item.value == stock.cost_in - stock.cost_out
+        assert await queries.stock_item(programme.name, item.sku, item.location) == item
+
+
+def due_in(programme: Programme, until: Instant) -> set[DueSubject]:
+    """By brute force: who has a lot, a hold or a free lock that ended by an instant."""
+    found = set()
+    for member in programme.members.values():
+        lots = [lot.expires_at for lot in member.lots.values() if lot.points and lot.expires_at != NEVER]
+        if any(end <= until for end in [*lots, *(hold.expires_at for hold in member.holds.values())]):
+            found.add(DueSubject(member.id, "", ""))
+    for item, stock in programme.stocks.items():
+        if any(lock.expires_at <= until and not lock.redemption for lock in stock.locks.values()):
+            found.add(DueSubject("", *item.split("@")))
+    return found
+
+
+async def all_due(queries: PostgresQueries, programme: str, until: Instant) -> set[DueSubject]:
+    rows = await queries.due(programme, until, 1_000)
+    assert len(rows) == len(set(rows))
+    return set(rows)
+
+
+# -- the questions
+
+
+async def test_a_balance_goes_by_the_clock_and_not_by_what_was_posted(world: World) -> None:
+    """Edge case 14: what has expired and is not posted yet counts in neither open nor pending."""
+    await world.open(clock=ClockKind.MANUAL)
+    await world.given("anna earns 10 expiring 2026-01-31", "anna earns 20", "anna earns 5 available 2026-02-10")
+    await world.given("the clock is set to 2026-02-02")
+    answer = await world.queries.balance(PROGRAMME, "anna", min_position=world.position)
+    assert answer.balances == (Balance("anna", "points", 20, 5), Balance("anna", "stars", 0))
+    assert (answer.at, answer.position) == (world.lines.moment("2026-02-02"), world.position)
+    later = await world.queries.balance(PROGRAMME, "anna", at=world.lines.moment("2026-02-10 00:00"))
+    assert later.balances[0] == Balance("anna", "points", 25)
+
+
+async def test_a_balance_of_the_past_goes_by_when_lots_became_available(world: World) -> None:
+    await world.open(clock=ClockKind.MANUAL)
+    await world.given("anna earns 10", "the clock is set to 2026-02-01", "anna earns 20 on 2026-02-01")
+    past = await world.queries.balance(
+        PROGRAMME, "anna", at=world.lines.moment("2026-01-15"), min_position=world.position
+    )
+    assert past.balances[0] == Balance("anna", "points", 10, 20)
+
+
+async def test_a_wall_clock_is_the_present(world: World) -> None:
+    await world.open()
+    before = time.time_ns() // 1_000
+    answer = await world.queries.balance(PROGRAMME, "anna", min_position=world.position)
+    ((name, now),) = await world.queries.programmes()
+    assert before <= answer.at <= now <= time.time_ns() // 1_000
+    assert name == PROGRAMME
+
+
+async def test_a_question_waits_for_its_position_but_not_for_ever(database: Database) -> None:
+    """Edge case 30."""
+    async with running_world(database) as world, PostgresQueries(database.app_dsn, wait_seconds=0.05) as hasty:
+        await world.open()
+        with pytest.raises(TooFarBehind):
+            await hasty.balance(PROGRAMME, "anna", min_position=1)
+        waiting = [
+            asyncio.create_task(world.queries.balance(PROGRAMME, "anna", min_position=world.position))
+            for _ in range(50)
+        ]
+        async with projecting(database):
+            answers = await asyncio.gather(*waiting)
+            assert {answer.position for answer in answers} == {world.position}
+            with pytest.raises(TooFarBehind):
+                await hasty.entries(PROGRAMME, "anna", min_position=world.position + 1)
+
+
+async def test_what_is_not_there_is_not_found(world: World) -> None:
+    await world.open()
+    await caught_up(world)
+    queries = world.queries
+    for question in (
+        queries.balance("nowhere", "anna"),
+        queries.balance(PROGRAMME, "nobody"),
+        queries.balance("", "anna"),
+        queries.lots(PROGRAMME, "nobody"),
+        queries.entries(PROGRAMME, "nobody"),
+        queries.redemption(PROGRAMME, "nothing"),
+        queries.stock_item(PROGRAMME, "mug", "shop"),
+    ):
+        with pytest.raises(NotFound):
+            await question
+    assert (await queries.inventory(PROGRAMME)).rows == ()
+    assert (await queries.entries(PROGRAMME, "anna")).rows == ()
+
+
+@pytest.mark.parametrize("token", ["x", "!!!", "WyJhIl0", "bnVsbA"])
+async def test_a_page_token_that_was_never_given_is_bad_input(world: World, token: str) -> None:
+    with pytest.raises(InvalidCommand, match="page_token"):
+        await world.queries.entries(PROGRAMME, "anna", page_token=token)
+
+
+async def test_the_stock_of_one_sku_is_listed_by_location(world: World) -> None:
+    await world.open()
+    await world.given("mug@south receives 1 at 2.00", "mug@north receives 2", "cup@north receives 3")
+    await caught_up(world)
+    first = await world.queries.inventory(PROGRAMME, sku="mug", page_size=1)
+    rest = await world.queries.inventory(PROGRAMME, sku="mug", page_size=1, page_token=first.next_page_token)
+    assert [(row.location, row.on_hand, row.value) for row in (*first.rows, *rest.rows)] == [
+        ("north", 2, 0),
+        ("south", 1, 200),
+    ]
+    assert (rest.next_page_token, rest.position) == ("", world.position)
+
+
+async def test_what_is_due_comes_first_due_first_and_only_so_many(world: World) -> None:
+    await world.open()
+    await world.given(
+        "mug@shop receives 5", "mug@shop locks 1 as k until 2026-01-02", "anna earns 10 expiring 2026-01-05"
+    )
+    await world.given(
+        "bo earns 10 expiring 2026-01-03", "bo earns 10 expiring 2026-01-04", "cai earns 10 expiring 2026-01-04"
+    )
+    await world.queries.wait(world.position)
+    until = world.lines.moment("2026-01-05")
+    mug, bo, cai = DueSubject("", "mug", "shop"), DueSubject("bo", "", ""), DueSubject("cai", "", "")
+    assert await world.queries.due(PROGRAMME, until, 10) == [mug, bo, cai]
+    assert await world.queries.due(PROGRAMME, until, 2) == [mug, bo]
+    assert await world.queries.due(PROGRAMME, until - 4 * DAY, 10) == []
+
+
+async def test_a_member_with_many_lots_has_few_buckets(world: World) -> None:
+    """Edge case 21."""
+    await world.open()
+    await world.given(*["anna earns 1 expiring 2026-03-31"] * 300, "anna gives 40 to bo")
+    await caught_up(world)
+    rows = await world.queries._pool.fetch("SELECT member, remaining FROM projections.balance_v1_buckets ORDER BY 1")
+    assert rows == [("anna", 260), ("bo", 40)]
+    found = await world.queries.lots(PROGRAMME, "anna", at=world.now, page_size=1)
+    assert found.rows[0].lot == "anna:41"
