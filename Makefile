@@ -24,7 +24,7 @@ run: $(VENV)/run proto ## Run the server
 	@$(BIN)/loyalty serve
 
 test: $(VENV)/dev proto ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 test-long: $(VENV)/dev proto ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m long

@@ -1,5 +1,6 @@
 """A real service for tests: started as a user starts it, killed as a machine kills it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -81,8 +82,10 @@ class Service:
         assert self._process is not None
         found = {"supervisor": self._process.pid}
         for child in psutil.Process(self._process.pid).children():
-            if "adapters.app.processes" in child.cmdline():
-                found[child.cmdline()[-1]] = child.pid
+            with contextlib.suppress(psutil.Error):  # it died between being listed and being asked
+                command = child.cmdline()
+                if "adapters.app.processes" in command:
+                    found[command[-1]] = child.pid
         return found
 
     def signal(self, number: int, *names: str) -> None:

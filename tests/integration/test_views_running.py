@@ -122,7 +122,7 @@ def broken(projection: Projection, bad: set[int]) -> Projection:
                 raise RuntimeError("this one is too much")
         return projection.fold(rows, events)
 
-    yield Projection(projection.name, projection.version, projection.script, projection.events, fold, projection.keys)
+    return msgspec.structs.replace(projection, fold=fold)
 
 
 async def stopped_one(world: World) -> dict[str, ProjectionStatus]:

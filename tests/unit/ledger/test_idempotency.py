@@ -118,6 +118,13 @@ def test_one_source_may_grant_for_several_purposes(desk: Desk) -> None:
     assert desk.send(bonus).refused("SOURCE_ALREADY_USED", purpose="PHOTO")
 
 
+def test_the_purpose_of_earning_is_one_whether_or_not_it_is_named(desk: Desk) -> None:
+    """Edge case 13: else a caller who names it would be credited a second time."""
+    desk.given("anna earns 100 for review 77")
+    named = Earn("anna", Amount("points", 100), Source("review", "77", "EARN"))
+    assert desk.send(named).refused("SOURCE_ALREADY_USED", id="77", purpose="EARN")
+
+
 def test_what_a_purchase_granted_for_cannot_be_granted_for_again(desk: Desk) -> None:
     """Edge case 13."""
     desk.given("anna buys tea 10.00 as o1")
