@@ -11,7 +11,7 @@ from ledger.calendar import Instant
 from ledger.decisions.checks import Events
 from ledger.decisions.dispatch import decide, source_of
 from ledger.errors import CommandIdReused, InvalidCommand, LedgerError
-from ledger.events import TOPICS, PointsEarned, ProgrammeOpened, encode_event
+from ledger.events import EARN, TOPICS, PointsEarned, ProgrammeOpened, encode_event
 from ledger.policy import Policy
 from ledger.ports import Batch, Head
 from ledger.quantities import Balance
@@ -29,13 +29,14 @@ def key_of(request: c.Request, command: c.Command) -> bytes:
     source = source_of(request.channel, command)
     if source is None:
         return b""
-    return sha256(f"{request.programme}\0{source.type}\0{source.id}\0{source.purpose}".encode()).digest()[:16]
+    name = f"{request.programme}\0{source.type}\0{source.id}\0{source.purpose or EARN}"
+    return sha256(name.encode()).digest()[:16]
 
 
 def _already_used(request: c.Request, command: c.Command) -> Refusal:
     source = source_of(request.channel, command)
     assert source is not None
-    return refuse(Reason.SOURCE_ALREADY_USED, type=source.type, id=source.id, purpose=source.purpose or "EARN")
+    return refuse(Reason.SOURCE_ALREADY_USED, type=source.type, id=source.id, purpose=source.purpose or EARN)
 
 
 class Draft:
@@ -74,6 +75,8 @@ class Draft:
         Raises NotLoaded, with nothing changed.
         """
         try:
+            if not request.commands:
+                raise InvalidCommand("commands", "must not be empty")
             if len(request.commands) == 1 and not request.validate_only:
                 answer = self._single(request, request.commands[0], key)
             else:
@@ -196,13 +199,11 @@ class Draft:
 
     def _balances(self, states: States, changed: Iterable[State]) -> tuple[Balance, ...]:
         """What is left to each member whose state was changed, at the programme's present."""
-        balances: tuple[Balance, ...] = ()
-        seen: list[Member] = []
-        for state in changed:
-            if type(state) is Member and state not in seen:
-                balances += state.balances(states.programme().now(self.recorded_at))
-                seen.append(state)
-        return balances
+        members = {id(state): state for state in changed if type(state) is Member}
+        now = states.programme().now(self.recorded_at)
+        if len(members) == 1:
+            return next(iter(members.values())).balances(now)
+        return tuple(balance for member in members.values() for balance in member.balances(now))
 
     def batch(self) -> Batch | None:
         """What is to be appended; None when nothing is."""

@@ -121,6 +121,10 @@ class Settings(Fact, frozen=True):
     """Local days before earned points can be spent."""
 
 
+EARN = "EARN"
+"""The purpose that an empty one stands for."""
+
+
 class Source(Fact, frozen=True):
     """What a grant of points stands on; (programme, type, id, purpose) credits once, whoever asks."""
 

@@ -247,7 +247,7 @@ class Writer:
             jobs,
             requests,
             [request_hash(request) for request in requests],
-            [key_of(request, request.commands[0]) for request in requests],
+            [key_of(request, request.commands[0]) if request.commands else b"" for request in requests],
             Draft(self._shard, self._head, self._clock.now(), self.cache.loaded),
         )
 

@@ -47,6 +47,9 @@ class Tables(Protocol):
     def transaction(self, after: int, upto: int) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that moves the checkpoint between these positions; raises Superseded if it is not there."""
 
+    async def skip(self, after: int, upto: int) -> None:
+        """Move the checkpoint past events that the projection does not fold; raises Superseded if it is not there."""
+
     async def stopped(self, failure: Stopped) -> None:
         """Keep for everybody to see that the projection stopped, where and why, until it moves on."""
 
@@ -88,16 +91,18 @@ class Engine:
         await self._advance(work.after, work.upto, work.events, work.changes)
 
     async def _advance(self, after: int, upto: int, events: Sequence[Recorded], folded: Changes | None) -> None:
+        if not events:
+            await self.tables.skip(after, upto)
+            return
         try:
             async with self.tables.transaction(after, upto) as transaction:
-                if events:
-                    await transaction.write(folded or await self._load_and_fold(transaction, events))
+                await transaction.write(folded or await self._load_and_fold(transaction, events))
             return
         except (Disconnected, Superseded):
             raise
         except Exception as error:
-            if len(events) < 2:
-                raise _failure(upto, events, error) from error
+            if len(events) == 1:
+                raise _failure(events[0], error) from error
         middle = len(events) // 2
         first, rest = events[:middle], events[middle:]
         await self._advance(after, first[-1].position, first, None)
@@ -114,11 +119,8 @@ def _fold(projection: Projection, rows: Rows, events: Sequence[Recorded]) -> Cha
     return projection.fold(rows, events)
 
 
-def _failure(upto: int, events: Sequence[Recorded], error: Exception) -> Stopped:
-    """Why a batch of at most one event could not be folded."""
-    if not events:
-        return Stopped(upto, f"{type(error).__name__}: {error}")
-    event = events[0].event
+def _failure(recorded: Recorded, error: Exception) -> Stopped:
+    event = recorded.event
     if isinstance(event, Undecodable):
-        return Stopped(events[0].position, f"{event.topic} cannot be decoded: {event.reason}")
-    return Stopped(events[0].position, f"{type(event).__name__}: {type(error).__name__}: {error}")
+        return Stopped(recorded.position, f"{event.topic} cannot be decoded: {event.reason}")
+    return Stopped(recorded.position, f"{type(event).__name__}: {type(error).__name__}: {error}")

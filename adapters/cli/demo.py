@@ -20,7 +20,7 @@ from rich.table import Table
 from adapters.app.database import borrowed_database
 from adapters.app.settings import Settings
 from adapters.cli import replay, tie_out
-from adapters.cli.service import open_channel, running_service
+from adapters.cli.service import open_channel, patiently, running_service
 from adapters.completejourney.dataset import Dataset, Day, instant_of
 from adapters.postgres.verify import verify
 from loyalty.v1 import answers_pb2, commands_pb2_grpc, queries_pb2_grpc
@@ -83,7 +83,7 @@ class Replay:
     def sweep(self) -> None:
         """Post what is due at the end of the story; the service does so by itself too, this waits for it."""
         request = c.SweepRequest(programme=replay.PROGRAMME, limit=10_000, min_position=self.position)
-        while self.commands.Sweep(request).remaining:
+        while patiently(self.commands.Sweep, request).remaining:
             pass
 
 

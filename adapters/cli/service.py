@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import grpc
 
@@ -45,3 +47,15 @@ def open_channel(address: str) -> grpc.Channel:
         ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     ]
     return grpc.insecure_channel(address, options=options)
+
+
+def patiently(call: Callable[[Any], Any], request: Any, seconds: float = 120) -> Any:
+    """Make a call again while the service says UNAVAILABLE, for example because a view has yet to catch up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return call(request)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from adapters.cli.replay import PROGRAMME, REWARD_POINTS, UNIT
+from adapters.cli.service import patiently
 from adapters.completejourney.expected import simulate
 from loyalty.v1 import events_pb2 as e
 from loyalty.v1 import queries_pb2 as q
@@ -83,16 +84,18 @@ def from_views(queries: Any, members: Iterable[str], min_position: str) -> tuple
     """Each member's balance, and the units shipped of all rewards, as the views show them."""
     balances = {}
     for member in members:
-        answer = queries.GetBalance(q.GetBalanceRequest(programme=PROGRAMME, member=member, min_position=min_position))
+        request = q.GetBalanceRequest(programme=PROGRAMME, member=member, min_position=min_position)
+        answer = patiently(queries.GetBalance, request)
         for balance in answer.balances:
             if balance.unit == UNIT and balance.balance:
                 balances[member] = balance.balance
     shipped = 0
     token = ""
     while True:
-        page = queries.ListInventory(
-            q.ListInventoryRequest(programme=PROGRAMME, min_position=min_position, page_size=1000, page_token=token)
+        of_page = q.ListInventoryRequest(
+            programme=PROGRAMME, min_position=min_position, page_size=1000, page_token=token
         )
+        page = patiently(queries.ListInventory, of_page)
         shipped += sum(item.shipped for item in page.items)
         token = page.next_page_token
         if not token:

@@ -32,7 +32,7 @@ from adapters.grpc.values_from_proto import lines, price, settings, tenders
 from ledger import commands as c
 from ledger.commands import Command, Request
 from ledger.errors import InvalidCommand
-from ledger.events import Source
+from ledger.events import EARN, Source
 from loyalty.v1 import commands_pb2 as pb
 from loyalty.v1 import types_pb2
 
@@ -63,7 +63,7 @@ def _earn(body: pb.EarnRequest) -> Command:
         Source(
             known_name(kind) or name(kind, "source.type"),
             source_id(source.id, "source.id"),
-            "" if purpose in ("", "EARN") else name(purpose, "source.purpose"),
+            "" if purpose in ("", EARN) else name(purpose, "source.purpose"),
         ),
         choice(FUNDING, body.funding, "funding"),
         instant(body.available_at, "available_at") if present("available_at") else None,

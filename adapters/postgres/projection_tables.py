@@ -90,10 +90,18 @@ class PostgresTables:
         """A transaction that moves the checkpoint first: whoever else would move it waits, and then finds it moved."""
         with disconnections():
             async with self._connection.transaction():
-                cursor = await self._connection.execute(_ADVANCE, {**self._key, "after": after, "upto": upto})
-                if cursor.rowcount != 1:
-                    raise Superseded(f"{self._projection.name} is not at {after}")
+                await self._move(after, upto)
                 yield self
+
+    async def skip(self, after: int, upto: int) -> None:
+        """Move the checkpoint alone."""
+        with disconnections():
+            await self._move(after, upto)
+
+    async def _move(self, after: int, upto: int) -> None:
+        cursor = await self._connection.execute(_ADVANCE, {**self._key, "after": after, "upto": upto})
+        if cursor.rowcount != 1:
+            raise Superseded(f"{self._projection.name} is not at {after}")
 
     async def load(self, keys: Keys) -> Rows:
         """The rows of these keys."""

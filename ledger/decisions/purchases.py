@@ -3,7 +3,15 @@
 from ledger import commands as c
 from ledger import events as e
 from ledger.calendar import Instant
-from ledger.decisions.checks import Decision, Events, check_enrolled, check_fraction, check_money, check_points
+from ledger.decisions.checks import (
+    QUANTITY_MAX,
+    Decision,
+    Events,
+    check_enrolled,
+    check_fraction,
+    check_money,
+    check_points,
+)
 from ledger.decisions.points import beyond_limit, parts_of, take
 from ledger.errors import InvalidCommand
 from ledger.events import EarningBase, TenderType
@@ -65,9 +73,9 @@ def _check_lines(lines: tuple[e.Line, ...]) -> int:
     due = 0
     for place, line in enumerate(lines):
         if (
-            line.quantity < 0
+            not 0 <= line.quantity <= QUANTITY_MAX
             or line.net < 0
-            or line.list_price < 0
+            or not 0 <= line.list_price <= VALUE_MAX
             or line.gross is not None
             or line.cost is not None
             or line.discounts
@@ -82,8 +90,8 @@ def _check_lines(lines: tuple[e.Line, ...]) -> int:
 
 
 def _check_line(field: str, line: e.Line) -> None:
-    if line.quantity < 0:
-        raise InvalidCommand(f"{field}.quantity", "must not be negative")
+    if not 0 <= line.quantity <= QUANTITY_MAX:
+        raise InvalidCommand(f"{field}.quantity", f"must be from 0 to {QUANTITY_MAX}, not {line.quantity}")
     check_money(f"{field}.net", line.net)
     check_money(f"{field}.list_price", line.list_price)
     check_money(f"{field}.gross", line.due)

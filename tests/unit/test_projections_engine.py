@@ -84,6 +84,9 @@ class Members:
         await asyncio.sleep(0)
         self.rows += [row[0] for row in changes["joined"]]
 
+    async def skip(self, after: int, upto: int) -> None:
+        self.at = upto
+
     async def stopped(self, failure: Stopped) -> None:
         self.stops.append(failure)
 

@@ -81,6 +81,8 @@ class Fold:
             self.locked[key] = (*key, event.expires_at)
 
     def _unlocked(self, recorded: Recorded, event: e.StockReleased | e.StockShipped) -> None:
+        if ":" in event.lock:  # A redemption's lock is named after it; callers give no such names.
+            return
         key = (recorded.programme, event.sku, event.location, event.lock)
         if self.locked.pop(key, None) is None:
             self.unlocked[key] = None
