@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.events import Fact
+from ledger.events import TOPICS, Fact
 from projections.recorded import Recorded, Undecodable
 
 Row = tuple[Any, ...]
@@ -85,9 +85,18 @@ class Projection(msgspec.Struct, frozen=True):
         return re.sub(r"\{(\w+)\}", lambda m: given if m[1] == "given" else self.table(m[1]), statement)
 
     def select(self, events: Sequence[Recorded]) -> list[Recorded]:
-        """The events that the fold folds."""
+        """The events that the fold folds, and those that it would fold if they could be decoded."""
         wanted = self.events | {Undecodable}
-        return [recorded for recorded in events if type(recorded.event) in wanted]
+        return [
+            recorded
+            for recorded in events
+            if (kind := type(recorded.event)) in wanted and (kind is not Undecodable or self._misses(recorded.event))
+        ]
+
+    def _misses(self, event: Any) -> bool:
+        """Whether an event that cannot be decoded is one of ours; nobody may pass over a topic that nobody knows."""
+        kinds = {kind for kind, topic in TOPICS.items() if topic == event.topic}
+        return not kinds or not kinds.isdisjoint(self.events)
 
 
 _HEADER = re.compile(

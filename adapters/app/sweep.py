@@ -33,12 +33,18 @@ class DueSweeper:
 
     async def run(self) -> None:
         """Sweep every programme, now and then, until cancelled; a fault is logged and the next round tries again."""
+        failing = False
         while True:
             try:
                 for programme, now in await self._due.programmes():
                     await self.sweep_until(programme, now, limit=100_000)
-            except (LedgerError, TooFarBehind, OSError) as fault:
-                log.warning("sweep.interrupted", fault=str(fault))
+                failing = False
+            except TooFarBehind as lag:
+                log.debug("sweep.waits", lag=str(lag))
+            except (LedgerError, OSError) as fault:
+                if not failing:  # once, not every second
+                    log.warning("sweep.interrupted", fault=str(fault))
+                failing = True
             await asyncio.sleep(self._interval_seconds)
 
     async def sweep(self, programme: str, limit: int, min_position: int) -> SweepResult:

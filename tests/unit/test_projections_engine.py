@@ -16,10 +16,15 @@ from projections.projection import Changes, Keys, Projection, Rows, Script, read
 from projections.recorded import Batch, Recorded, Undecodable
 
 EVENTS_MAX = 4
+DAY = date(2026, 1, 1)
 
 
 def joined(position: int) -> Recorded:
-    return Recorded(position, "club", f"m{position}", MemberEnrolled(f"m{position}"), 0, 0, date(2026, 1, 1), "shop")
+    return Recorded(position, "club", f"m{position}", MemberEnrolled(f"m{position}"), 0, 0, DAY, "shop")
+
+
+def undecodable(position: int, topic: str) -> Recorded:
+    return Recorded(position, "club", "x", Undecodable(topic, "damaged"), 0, 0, DAY, "shop")
 
 
 class Log:
@@ -193,12 +198,20 @@ async def test_each_try_waits_twice_as_long(monkeypatch: pytest.MonkeyPatch) -> 
     assert pauses[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
-async def test_an_event_that_cannot_be_decoded_stops_whoever_folds() -> None:
+@pytest.mark.parametrize("topic", ["points.melted.v1", "member.enrolled.v1"])
+async def test_an_event_that_cannot_be_decoded_stops_whoever_might_fold_it(topic: str) -> None:
     log, sick = Log(3), Members()
-    log.events[1] = Recorded(2, "club", "x", Undecodable("points.melted.v1", "unknown"), 0, 0, date(2026, 1, 1), "shop")
+    log.events[1] = undecodable(2, topic)
     await follow(log, Engine(projection(), sick), until=lambda: bool(sick.stops))
-    assert str(sick.stops[0]) == "at position 2: points.melted.v1 cannot be decoded: unknown"
+    assert str(sick.stops[0]) == f"at position 2: {topic} cannot be decoded: damaged"
     assert sick.at == 1
+
+
+async def test_an_event_that_cannot_be_decoded_is_nothing_to_those_who_never_fold_its_topic() -> None:
+    log, well = Log(3), Members()
+    log.events[1] = undecodable(2, "points.earned.v1")
+    await follow(log, Engine(projection(), well), until=lambda: well.at == 3)
+    assert well.rows == names((1, 3))
 
 
 async def test_a_checkpoint_that_somebody_else_moved_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

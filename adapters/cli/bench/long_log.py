@@ -1,17 +1,28 @@
 """The rows about a log that has grown long: catching up, restarting, verifying."""
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
 import psycopg
+from psycopg.errors import UndefinedTable
 
+from adapters.app.processes import WallClock
 from adapters.app.settings import Settings
 from adapters.cli.bench import drive, workload, yardsticks
 from adapters.cli.bench.table import Row
 from adapters.cli.service import running_service
+from adapters.grpc.client import uuid7
 from adapters.postgres.embedded import EmbeddedServer
+from adapters.postgres.store import PostgresStore
 from adapters.postgres.verify import verify
+from ledger.commands import Earn, Request
+from ledger.errors import LedgerError
+from ledger.events import Source
+from ledger.quantities import Amount
+from ledger.writer import Writer
 from loyalty.v1.commands_pb2 import ExecuteRequest
 
 if TYPE_CHECKING:
@@ -19,12 +30,17 @@ if TYPE_CHECKING:
 
 _CHECKPOINTS = "SELECT min(position) FROM projections.projections WHERE name = ANY(%s)"
 MEMBERS_TOUCHED = 1_000_000
+FULL_EVENTS = 10_000_000
+LOAD_BATCH = 8_192
 
 
 def run(bench: "Bench", full: bool) -> None:
     """W8 first, since it makes the log longer; then W6 and W9 on all of it."""
     server = EmbeddedServer(bench.settings.data_dir)
-    server.start()
+    endpoint = server.start()
+    if full:
+        bench.console.print(f"Loading {FULL_EVENTS:,} events ...")
+        asyncio.run(_load(endpoint.app_dsn, FULL_EVENTS))
     if bench.wanted("W8"):
         _w8(bench)
     server.start()
@@ -33,6 +49,34 @@ def run(bench: "Bench", full: bool) -> None:
     if bench.wanted("W6"):
         _w6(bench)
     server.stop()
+
+
+async def _load(dsn: str, events: int) -> None:
+    """Grants by a writer in this process, in the largest batches: chain and outcomes are as real as any."""
+    writer = Writer(PostgresStore(dsn), WallClock())
+    writing = asyncio.create_task(writer.run())
+    leading = asyncio.Event()
+    writer.on_lead = lambda leads: leading.set()
+    await leading.wait()
+    now = WallClock().now()
+    members = workload.zipf_members(workload.MEMBERS, events, seed=11)
+    for begin in range(0, events, LOAD_BATCH):
+        requests = [
+            Request(
+                uuid7().bytes,
+                workload.PROGRAMME,
+                now,
+                (Earn(member, Amount(workload.UNIT, 100), Source("order", f"load-{begin + place}")),),
+                "bench",
+                "shop",
+            )
+            for place, member in enumerate(members[begin : begin + LOAD_BATCH])
+        ]
+        for answer in await writer.execute(requests):
+            if isinstance(answer, LedgerError):
+                raise answer
+    writer.stop()
+    await writing
 
 
 def _events(bench: "Bench") -> int:
@@ -89,7 +133,9 @@ def _w6(bench: "Bench") -> None:
     with running_service(settings), psycopg.connect(bench.owner_dsn, autocommit=True) as connection:
         seconds = 0.0
         while True:
-            row = connection.execute(_CHECKPOINTS, (["balance", "inventory"],)).fetchone()
+            row = None
+            with suppress(UndefinedTable):  # until the projections have made their tables
+                row = connection.execute(_CHECKPOINTS, (["balance", "inventory"],)).fetchone()
             seconds = time.perf_counter() - begin
             if row and row[0] is not None and row[0] >= length:
                 break

@@ -11,13 +11,13 @@ from rich.console import Console
 from adapters.app.settings import Settings
 from adapters.cli.bench import client_drive, drive, long_log, workload, yardsticks
 from adapters.cli.bench.table import Row, percentiles, show
+from adapters.cli.bench.workload import MEMBERS
 from adapters.cli.service import running_service
 from adapters.postgres.embedded import EmbeddedServer
 from loyalty.v1 import commands_pb2 as c
 
 DATA_DIR = Path("build/bench")
 EVENTS = 1_000_000
-MEMBERS = 100_000
 
 
 class Bench:
@@ -61,6 +61,15 @@ def run_bench(console: Console, *, full: bool, only: list[str]) -> None:
         EmbeddedServer(DATA_DIR).destroy()
         shutil.rmtree(DATA_DIR, ignore_errors=True)
     bench = Bench(console, EVENTS, only)
+    try:
+        _run(bench, full)
+    finally:
+        if bench.rows:
+            show(console, bench.rows)
+        EmbeddedServer(DATA_DIR).destroy()
+
+
+def _run(bench: Bench, full: bool) -> None:
     with running_service(bench.settings) as address:
         _setup(address)
         steps: tuple[tuple[str, Callable[[Bench, str], None]], ...] = (
@@ -74,8 +83,6 @@ def run_bench(console: Console, *, full: bool, only: list[str]) -> None:
             if bench.wanted(name):
                 step(bench, address)
     long_log.run(bench, full)
-    show(console, bench.rows)
-    EmbeddedServer(DATA_DIR).destroy()
 
 
 def _setup(address: str) -> None:

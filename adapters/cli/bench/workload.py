@@ -11,6 +11,7 @@ from loyalty.v1 import types_pb2 as t
 
 PROGRAMME = "bench"
 UNIT = "points"
+MEMBERS = 100_000
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
