@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import typer
@@ -76,8 +76,10 @@ async def statement(console: Console, settings: Settings, programme: str, member
     async with _queries(settings) as queries:
         page = await queries.entries(encode_id(programme), encode_id(member), page_size=limit)
     table = Table(title=f"Statement of {member}, newest first", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("when (UTC)", "what", "points", "held", "balance", "source", "lots"):
-        table.add_column(name, justify="right" if name in {"points", "held", "balance"} else "left", no_wrap=True)
+    widths = {"when (UTC)": 16, "what": 9, "points": 7, "held": 6, "balance": 7, "source": None, "lots": None}
+    for name, width in widths.items():
+        justify: Literal["left", "right"] = "right" if name in {"points", "held", "balance"} else "left"
+        table.add_column(name, justify=justify, no_wrap=True, min_width=width)
     for row in page.rows:
         lots = " ".join(lot.removeprefix(f"{member}:") for lot, _ in row.lots)
         table.add_row(

@@ -94,16 +94,28 @@ class Service:
         for name in names:
             os.kill(pids[name], number)
 
-    def kill(self) -> None:
-        """Kill the whole service with SIGKILL; PostgreSQL lives on."""
+    def kill(self, after: str = "") -> None:
+        """Kill the whole service with SIGKILL, the writer first; PostgreSQL lives on.
+
+        With `after`, wait for that word to be logged once more, and kill at that very moment.
+        """
         assert self._process is not None
-        pids = self.pids()
+        pids = dict(sorted(self.pids().items(), reverse=True))  # writer, supervisor, projections
+        if after:
+            self._await_logged(after)
         for pid in pids.values():
             os.kill(pid, signal.SIGKILL)
         for pid in pids.values():
             while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
                 time.sleep(0.005)
         self._close()
+
+    def _await_logged(self, word: str, seconds: float = 10) -> None:
+        deadline = time.monotonic() + seconds
+        with self.log.open("rb") as log:
+            log.seek(0, os.SEEK_END)
+            while word.encode() not in log.read():
+                assert time.monotonic() < deadline, f"{word} was not logged"
 
     def stop(self) -> None:
         """Stop it as Ctrl-C does."""
