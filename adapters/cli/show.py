@@ -76,12 +76,11 @@ async def statement(console: Console, settings: Settings, programme: str, member
     async with _queries(settings) as queries:
         page = await queries.entries(encode_id(programme), encode_id(member), page_size=limit)
     table = Table(title=f"Statement of {member}, newest first", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    widths = {"when (UTC)": 16, "what": 9, "points": 7, "held": 6, "balance": 7, "source": None, "lots": None}
+    widths = {"when (UTC)": 16, "what": 9, "points": 7, "held": 6, "balance": 7, "source": None}
     for name, width in widths.items():
         justify: Literal["left", "right"] = "right" if name in {"points", "held", "balance"} else "left"
         table.add_column(name, justify=justify, no_wrap=True, min_width=width)
     for row in page.rows:
-        lots = " ".join(lot.removeprefix(f"{member}:") for lot, _ in row.lots)
         table.add_row(
             f"{to_datetime(row.occurred_at):%Y-%m-%d %H:%M}",
             row.kind.removeprefix("points.").removesuffix(".v1"),
@@ -89,7 +88,6 @@ async def statement(console: Console, settings: Settings, programme: str, member
             f"{row.held:+,}" if row.held else "",
             f"{row.balance:,}",
             f"{row.source_type} {row.source_id}".strip(),
-            lots,
         )
     console.print(table)
     if page.next_page_token:
