@@ -200,7 +200,7 @@ def test_a_start_waits_for_a_backend_that_outlives_the_killed_postmaster(server:
     log_file = find_cluster(server.data_dir).log_file
     said_before = log_file.read_text()
     with closing(psycopg.connect(endpoint.app_dsn)) as connection:
-        connection.pgconn.send_query(b"SELECT count(n) FROM (SELECT generate_series(1, 5000000) AS n) AS numbers")
+        connection.pgconn.send_query(b"SELECT count(n) FROM (SELECT generate_series(1, 30000000) AS n) AS numbers")
         time.sleep(0.1)
         kill_postmaster(server)
         assert ask(server.start().app_dsn, "SELECT 1") == 1
