@@ -51,9 +51,12 @@ def channel(address: str) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(address, options=options)
 
 
-def batches(address: str, requests: Iterable[c.ExecuteRequest], in_flight: int) -> Drive:
-    """Send batches, so many under way at once. Raises RuntimeError at the first error."""
-    return uvloop.run(_batches(address, iter(requests), in_flight))
+def batches(address: str, requests: Iterable[c.ExecuteRequest], in_flight: int, *, may_refuse: bool = False) -> Drive:
+    """Send batches, so many under way at once. Raises RuntimeError at an error, or at a refusal that nobody expects."""
+    run = uvloop.run(_batches(address, iter(requests), in_flight))
+    if run.refused and not may_refuse:
+        raise RuntimeError(f"{run.refused} of {run.commands} commands were refused")
+    return run
 
 
 async def _batches(address: str, requests: Iterator[c.ExecuteRequest], in_flight: int) -> Drive:
