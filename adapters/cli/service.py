@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from adapters.app.settings import Settings
 
@@ -30,7 +31,9 @@ def running_service(settings: Settings) -> Iterator[str]:
     try:
         for line in process.stdout:
             if line.startswith(READY):
-                yield line.removeprefix(READY).strip()
+                address = line.removeprefix(READY).strip()
+                _await_health(address)
+                yield address
                 break
         else:
             raise RuntimeError("the service did not start; what it logged stands above")
@@ -38,6 +41,17 @@ def running_service(settings: Settings) -> Iterator[str]:
         process.send_signal(signal.SIGTERM)
         process.wait()
         process.stdout.close()
+
+
+def _await_health(address: str, seconds: float = 60) -> None:
+    """Wait until the writer leads: it listens a moment before."""
+    deadline = time.monotonic() + seconds
+    with grpc.insecure_channel(address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        while stub.Check(health_pb2.HealthCheckRequest()).status != health_pb2.HealthCheckResponse.SERVING:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the service at {address} does not lead after {seconds:.0f} s")
+            time.sleep(0.01)
 
 
 def open_channel(address: str) -> grpc.Channel:
