@@ -130,7 +130,7 @@ def _w6(bench: "Bench") -> None:
     length = _events(bench)
     settings = Settings(data_dir=bench.settings.data_dir, port=0, log_level="warning")
     begin = time.perf_counter()
-    with running_service(settings), psycopg.connect(bench.owner_dsn, autocommit=True) as connection:
+    with running_service(settings), psycopg.connect(bench.app_dsn, autocommit=True) as connection:
         seconds = 0.0
         while True:
             row = None

@@ -36,6 +36,11 @@ class Bench:
         """The database of this run, as its owner."""
         return EmbeddedServer(DATA_DIR).endpoint().owner_dsn
 
+    @property
+    def app_dsn(self) -> str:
+        """The same as the application: the projections' tables are its own."""
+        return EmbeddedServer(DATA_DIR).endpoint().app_dsn
+
     def wanted(self, name: str) -> bool:
         """Whether a row is to be measured."""
         return not self.only or name in self.only
