@@ -128,6 +128,7 @@ def _w9(bench: "Bench") -> None:
 def _w6(bench: "Bench") -> None:
     """The projections catch up from nothing, together, as one process."""
     length = _events(bench)
+    yardstick = yardsticks.read_rate(bench.owner_dsn, min(length, 500_000))
     settings = Settings(data_dir=bench.settings.data_dir, port=0, log_level="warning")
     begin = time.perf_counter()
     with running_service(settings), psycopg.connect(bench.app_dsn, autocommit=True) as connection:
@@ -140,7 +141,6 @@ def _w6(bench: "Bench") -> None:
             if row and row[0] is not None and row[0] >= length:
                 break
             time.sleep(0.1)
-    yardstick = yardsticks.read_rate(bench.owner_dsn, min(length, 500_000))
     notes = f"{length:,} events; all views run in that process"
     work = "projections catching up (balance, inventory)"
     bench.add(Row("W6", work, length / seconds, "events/s", 100_000, False, yardstick, "COPY out", notes))
