@@ -16,6 +16,9 @@ RETRY_SECONDS_MIN = 1.0
 RETRY_SECONDS_MAX = 60.0
 """A projection that stopped tries again, each time after twice as long: what failed may have been repaired."""
 
+HEAD_START_SECONDS = 0.002
+"""For the writing of a batch before the next is folded: what it has sent by then keeps the database busy meanwhile."""
+
 
 class Feed(Protocol):
     """The log, decoded."""
@@ -74,11 +77,12 @@ class Convoy:
             await self._land(lane)
             lane.position = batch.upto
             lane.writing = [(engine, asyncio.create_task(engine.advance(work[engine]))) for engine in lane.engines]
-            await asyncio.sleep(0)  # Let the writing begin before the next batch is folded.
-            if not self._feed.more(lane.position):
-                await self._land(lane)
-                if self._joined(lane):
-                    break
+            if self._feed.more(lane.position):
+                await asyncio.sleep(HEAD_START_SECONDS)
+                continue
+            await self._land(lane)
+            if self._joined(lane):
+                break
         self._lanes.remove(lane)
 
     async def _land(self, lane: Lane) -> None:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from adapters.postgres.raw import raw_cursor, raw_date
-from ledger.events import TOPICS, UPCASTERS, Fact, decode_event
+from ledger.events import TOPICS, Fact, decode_event
 from ledger.records import Y2K_OFFSET
 from projections.engine import Disconnected
 from projections.recorded import Batch, Recorded, Undecodable
@@ -21,8 +21,8 @@ from projections.recorded import Batch, Recorded, Undecodable
 BATCH_EVENTS_MAX = 5_000
 BATCH_BYTES_MAX = 32 * 1024 * 1024
 """Of stored events; one that names ten thousands of lots takes megabytes."""
-PAGE_EVENTS = 500
-"""Read and decoded at once, in about two milliseconds; between pages, others have their turn on the event loop."""
+PAGE_EVENTS = 1_000
+"""Read and decoded at once, in a few milliseconds; between pages, others have their turn on the event loop."""
 BATCHES_KEPT_MAX = 4
 POLL_SECONDS_MIN = 0.01
 POLL_SECONDS_MAX = 0.1
@@ -32,8 +32,11 @@ _PAGE = """
 SELECT position, programme, stream, topic, occurred_at, recorded_at, business_date, channel, event
 FROM ledger.events WHERE position > %s AND position <= %s AND topic <> ALL(%s) ORDER BY position
 """
-_SESSION = "SET enable_seqscan = off; SET enable_bitmapscan = off"
-"""Whatever the statistics say: a page is a piece of the index over positions, in order."""
+_SESSION = "SET enable_seqscan = off; SET enable_indexscan = off"
+"""Whatever the statistics say: a page comes by a bitmap over positions, which reads what lies together in one go.
+
+On a log that is not in memory, an index scan waited for the disk once for every 8 KB: a third of the time.
+"""
 
 
 @contextlib.contextmanager
@@ -53,7 +56,7 @@ class PostgresFeed:
         self._cursor = raw_cursor(connection)
         wanted = {TOPICS[kind] for kind in events}
         # An outdated topic is read: what it is upcast to may be wanted. So is one that nobody knows, to stop at it.
-        self._ignored = sorted(set(TOPICS.values()) - wanted - set(UPCASTERS))
+        self._ignored = sorted(set(TOPICS.values()) - wanted)
         self._batches: dict[int, asyncio.Task[Batch]] = {}
         self._head = 0
 

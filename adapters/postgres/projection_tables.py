@@ -1,12 +1,16 @@
-"""One projection's tables in PostgreSQL: rows go in and out by binary COPY, merges are the view's own statements."""
+"""One projection's tables in PostgreSQL: new rows go in by binary COPY, all else by the view's own statements.
 
-from collections.abc import AsyncIterator, Iterable
+What a statement is given comes as an array for each column: one round trip, and nothing to clean up afterwards.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from psycopg import AsyncConnection, sql
-from psycopg.abc import Query
+from psycopg import AsyncConnection
+from psycopg.sql import SQL
 
+from adapters.postgres.arrays import PACKERS, register_arrays
 from adapters.postgres.feed import disconnections
 from projections.engine import Stopped, Superseded
 from projections.projection import Changes, Keys, Projection, Row, Rows, Step, StepKind
@@ -20,6 +24,10 @@ _STOP = """
 UPDATE projections.projections SET failed_position = %(position)s, reason = %(reason)s
 WHERE name = %(name)s AND version = %(version)s
 """
+_COLUMNS = """
+SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+"""
 
 # Rows that are given are few against the tables they are merged into: always look the tables up by their keys. A plan
 # made while a table was small would otherwise read all of it, for ever.
@@ -30,49 +38,48 @@ SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 
 
 class _Prepared:
-    """A step's statements for one session, and the types of what it is given."""
+    """A step with the types of what it is given, and its statement: for new rows, a COPY."""
 
-    def __init__(self, step: Step, copy: Query, types: list[int], statement: Query) -> None:
+    def __init__(self, projection: Projection, step: Step, types: dict[str, str]) -> None:
         self.step = step
-        self.copy = copy
-        self.types = types
-        self.statement = statement
+        self.types = list(types.values())
+        self.packers = [PACKERS[kind] for kind in self.types]
+        if step.kind is StepKind.INSERT:
+            text = f"COPY {projection.table(step.table)} FROM STDIN (FORMAT binary)"
+        else:
+            arrays = ", ".join(f"%s::{kind}[]" for kind in self.types)
+            given = f"(SELECT * FROM unnest({arrays}) AS rows ({', '.join(types)}))"
+            text = projection.render(step.statement, given)
+        self.statement = SQL(text)
+
+    def arrays(self, rows: Sequence[Row]) -> list[Any]:
+        """The rows as an array for each column."""
+        return [pack(column) for pack, column in zip(self.packers, zip(*rows, strict=True), strict=True)]
 
 
 class PostgresTables:
     """The tables of one projection, over a connection of its own. Make it with `open`."""
 
-    def __init__(self, connection: AsyncConnection, projection: Projection) -> None:
+    def __init__(self, connection: AsyncConnection, projection: Projection, steps: Sequence[_Prepared]) -> None:
         self._connection = connection
         self._projection = projection
         self._key = {"name": projection.name, "version": projection.version}
-        self._steps: list[_Prepared] = []
+        self._loads = [prepared for prepared in steps if prepared.step.kind is StepKind.LOAD]
+        self._changes = [prepared for prepared in steps if prepared.step.kind is not StepKind.LOAD]
 
     @classmethod
     async def open(cls, connection: AsyncConnection, projection: Projection) -> "PostgresTables":
-        """Make the session ready; the tables exist already."""
-        tables = cls(connection, projection)
+        """Make the connection ready; the tables exist already."""
+        register_arrays(connection)
+        steps = []
         with disconnections():
             await connection.execute(_SESSION)
-            tables._steps = [await tables._prepare(step) for step in projection.script.steps]
-        return tables
-
-    async def _prepare(self, step: Step) -> _Prepared:
-        """Make the temporary table for what a step is given; rows that are new need none."""
-        table = self._projection.table(step.table)
-        columns = sql.SQL(", ").join(map(sql.Identifier, step.columns)) if step.columns else sql.SQL("*")
-        given = table
-        if step.kind is not StepKind.INSERT:
-            given = f"given_{step.kind}_{step.name}"
-            await self._connection.execute(
-                sql.SQL("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA").format(
-                    sql.SQL(given), columns, sql.SQL(table)
-                )
-            )
-        described = await self._connection.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(sql.SQL(given)))
-        types = [column.type_code for column in described.description or ()]
-        copy = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(sql.SQL(given))
-        return _Prepared(step, copy, types, sql.SQL(self._projection.render(step.statement, given)))
+            for step in projection.script.steps:
+                cursor = await connection.execute(_COLUMNS, (projection.table(step.table),))
+                types: dict[str, str] = dict(await cursor.fetchall())
+                columns = step.columns or tuple(types)
+                steps.append(_Prepared(projection, step, {column: types[column] for column in columns}))
+        return cls(connection, projection, steps)
 
     async def position(self) -> int:
         """How far the projection has come."""
@@ -103,41 +110,37 @@ class PostgresTables:
         if cursor.rowcount != 1:
             raise Superseded(f"{self._projection.name} is not at {after}")
 
-    async def load(self, keys: Keys) -> Rows:
-        """The rows of these keys."""
-        found = {}
-        for prepared in self._steps:
-            step = prepared.step
-            if step.kind is StepKind.LOAD and step.name in keys:
-                await self._copy(prepared, keys[step.name])
-                cursor = await self._connection.cursor(binary=True).execute(prepared.statement)
-                found[step.name] = await cursor.fetchall()
-        return found
-
-    async def write(self, changes: Changes) -> None:
-        """Run the inserts, updates and writes that there are rows for."""
-        for prepared in self._steps:
-            step = prepared.step
-            if step.kind is StepKind.LOAD or step.name not in changes:
-                continue
-            given = await self._copy(prepared, changes[step.name])
-            if given and step.kind is not StepKind.INSERT:
-                changed = (await self._connection.execute(prepared.statement)).rowcount
-                if step.kind is StepKind.UPDATE and changed != given:
-                    raise LookupError(f"{given - changed} of {given} rows to change are not in {step.table}")
-
-    async def _copy(self, prepared: _Prepared, rows: Iterable[Row]) -> int:
-        """Hand rows over; returns how many there were."""
-        rows = rows if isinstance(rows, list) else list(rows)
-        if rows:
-            async with self._connection.cursor().copy(prepared.copy) as copy:
-                copy.set_types(prepared.types)
-                write_row: Any = copy.write_row
-                for row in rows:
-                    await write_row(row)
-        return len(rows)
-
     async def stopped(self, failure: Stopped) -> None:
         """Keep where and why the projection stopped."""
         with disconnections():
             await self._connection.execute(_STOP, {**self._key, "position": failure.position, "reason": failure.reason})
+
+    async def load(self, keys: Keys) -> Rows:
+        """The rows of these keys."""
+        found = {}
+        for prepared in self._loads:
+            wanted = list(keys.get(prepared.step.name, ()))
+            if wanted:
+                cursor = self._connection.cursor(binary=True)
+                found[prepared.step.name] = await (
+                    await cursor.execute(prepared.statement, prepared.arrays(wanted))
+                ).fetchall()
+        return found
+
+    async def write(self, changes: Changes) -> None:
+        """Run the inserts, updates and writes that there are rows for, in the order of the script."""
+        for prepared in self._changes:
+            rows = list(changes.get(prepared.step.name, ()))
+            if rows and prepared.step.kind is StepKind.INSERT:
+                await self._insert(prepared, rows)
+            elif rows:
+                cursor = await self._connection.execute(prepared.statement, prepared.arrays(rows))
+                if prepared.step.kind is StepKind.UPDATE and cursor.rowcount != len(rows):
+                    missing = len(rows) - cursor.rowcount
+                    raise LookupError(f"{missing} of {len(rows)} rows to change are not in {prepared.step.table}")
+
+    async def _insert(self, prepared: _Prepared, rows: Iterable[Row]) -> None:
+        async with self._connection.cursor().copy(prepared.statement) as copy:
+            copy.set_types(prepared.types)
+            for row in rows:
+                await copy.write_row(row)

@@ -41,10 +41,15 @@ WHERE programme = %(programme)s AND member = %(member)s AND (remaining > 0 AND e
 ORDER BY unit, expires_at, earned_at, number LIMIT %(limit)s
 """
 
+# Of each unit the newest, by the index; then the newest of these.
 ENTRIES = """
-SELECT position, kind, unit, points, held, balance, occurred_at, recorded_at, business_date, channel, source_type,
-       source_id, rule, lots
-FROM {entries} AS entries WHERE programme = %(programme)s AND member = %(member)s AND position < %(before)s
+SELECT position, kind, entries.unit, points, held, balance, occurred_at, recorded_at, business_date, channel,
+       source_type, source_id, rule, lots
+FROM unnest(%(units)s::text[]) AS units (unit)
+CROSS JOIN LATERAL (
+    SELECT * FROM {entries} AS entries
+    WHERE programme = %(programme)s AND member = %(member)s AND unit = units.unit AND position < %(before)s
+    ORDER BY position DESC LIMIT %(limit)s) AS entries
 ORDER BY position DESC LIMIT %(limit)s
 """
 

@@ -56,6 +56,8 @@ class PostgresQueries:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._looking is not None:
+            await asyncio.gather(self._looking, return_exceptions=True)
         await self._pool.__aexit__()
 
     async def _rows(self, view: str, query: LiteralString, **parameters: Any) -> list[Any]:
@@ -163,10 +165,17 @@ class PostgresQueries:
     ) -> Page[EntryRow]:
         """A member's statement, newest first."""
         (before,) = read_token(page_token, (_LATEST,))
-        position = await self._reach(min_position, "statement", "balance")
+        position = await self._reach(min_position, "statement", "balance", "programmes")
+        settings, _ = await self._programme(programme)
         await self._require_member(programme, member)
         found = await self._rows(
-            "statement", statements.ENTRIES, programme=programme, member=member, before=before, limit=page_size + 1
+            "statement",
+            statements.ENTRIES,
+            programme=programme,
+            member=member,
+            units=[unit.name for unit in settings.units],
+            before=before,
+            limit=page_size + 1,
         )
         rows = [EntryRow(*(*row[:-1], _lots.decode(row[-1]))) for row in found]
         return page(rows, page_size, lambda row: (row.position,), position)

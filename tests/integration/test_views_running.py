@@ -17,6 +17,7 @@ from projections.recorded import Recorded
 from projections.registry import PROJECTIONS
 from projections.views.balance.fold import BALANCE
 from projections.views.inventory.fold import INVENTORY
+from projections.views.programmes.fold import PROGRAMMES
 from projections.views.statement.fold import STATEMENT
 from tests.conftest import Database
 from tests.integration.views_world import World, caught_up, contents, forget, projecting, running_world
@@ -143,8 +144,8 @@ async def test_a_fold_that_fails_stops_only_its_own_projection_until_it_is_repai
         await world.open()
         await world.given(*["anna earns 10"] * 20)
         bad = {world.position - 5}
-        async with projecting(database, (BALANCE, broken(STATEMENT, bad), INVENTORY)):
-            await caught_up(world, "balance", "inventory")
+        async with projecting(database, (BALANCE, broken(STATEMENT, bad), INVENTORY, PROGRAMMES)):
+            await caught_up(world, "balance", "inventory", "programmes")
             statuses = await stopped_one(world)
             stopped = statuses["statement"]
             assert (stopped.state, stopped.position) == ("STOPPED", world.position - 6)

@@ -68,7 +68,7 @@ FROM {pending};
 -- insert enrolled: members
 
 -- write moved: buckets
-INSERT INTO {buckets} AS buckets SELECT * FROM {given}
+INSERT INTO {buckets} AS buckets SELECT * FROM {given} AS given
 ON CONFLICT (programme, member, unit, expires_at)
 DO UPDATE SET remaining = buckets.remaining + excluded.remaining, held = buckets.held + excluded.held
 
@@ -78,7 +78,7 @@ WHERE buckets.programme = given.programme AND buckets.member = given.member AND 
   AND buckets.expires_at = given.expires_at AND buckets.remaining = 0 AND buckets.held = 0
 
 -- write pending: pending
-INSERT INTO {pending} AS pending SELECT * FROM {given}
+INSERT INTO {pending} AS pending SELECT * FROM {given} AS given
 ON CONFLICT (programme, member, unit, available_at) DO UPDATE SET points = pending.points + excluded.points
 
 -- update drawn: lots (programme, member, number, remaining, held)

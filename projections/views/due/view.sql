@@ -37,7 +37,7 @@ UNION ALL
 SELECT programme, expires_at, projections.instant(expires_at), 'lock', '', sku, location FROM {locks};
 
 -- write moved: lots
-INSERT INTO {lots} AS lots SELECT * FROM {given}
+INSERT INTO {lots} AS lots SELECT * FROM {given} AS given
 ON CONFLICT (programme, expires_at, member, unit) DO UPDATE SET points = lots.points + excluded.points
 
 -- write emptied: lots (programme, member, unit, expires_at)

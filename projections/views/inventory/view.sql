@@ -34,7 +34,7 @@ SELECT programme, sku, location, lock, quantity, projections.instant(locked_at) 
 FROM {locks};
 
 -- write moved: items
-INSERT INTO {items} AS items SELECT * FROM {given}
+INSERT INTO {items} AS items SELECT * FROM {given} AS given
 ON CONFLICT (programme, sku, location)
 DO UPDATE SET on_hand = items.on_hand + excluded.on_hand, locked = items.locked + excluded.locked,
               shipped = items.shipped + excluded.shipped, received = items.received + excluded.received,

@@ -16,5 +16,5 @@ FROM {programmes};
 SELECT programmes.* FROM {given} AS given JOIN {programmes} AS programmes USING (programme)
 
 -- write changed: programmes
-INSERT INTO {programmes} SELECT * FROM {given}
+INSERT INTO {programmes} SELECT * FROM {given} AS given
 ON CONFLICT (programme) DO UPDATE SET settings = excluded.settings, clock = excluded.clock
