@@ -29,8 +29,17 @@ _refusal = msgspec.json.Decoder(Refusal)
 
 
 def encode_answer(answer: Receipt | Refusal) -> bytes:
-    """The stored JSON of an answer: an array for a receipt, an object for a refusal."""
-    return _encode(answer)
+    """The stored JSON of an answer: an array for a receipt, an object for a refusal.
+
+    Most members have nothing but open points; their zeros are left out.
+    """
+    if isinstance(answer, Refusal):
+        return _encode(answer)
+    balances = [
+        each if each.pending or each.held or each.quarantined or each.debt else (each.member, each.unit, each.open)
+        for each in answer.balances
+    ]
+    return _encode((answer.position, balances))
 
 
 def decode_answer(stored: bytes) -> Receipt | Refusal:

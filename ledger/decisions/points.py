@@ -46,12 +46,12 @@ def decide_earn(states: States, policy: Policy, command: c.Earn, at: Instant) ->
     terms = policy.terms(at)
     available_at, expires_at = command.available_at, command.expires_at
     if available_at is None:
-        available_at = terms.available_at if terms.available_at > at else at
+        available_at = terms.available_at
     elif available_at < at:
         raise InvalidCommand("available_at", "must not be before occurred_at")
     if expires_at is None:
         expires_at = terms.expires_at
-    if expires_at <= available_at:
+    if expires_at <= at or expires_at <= available_at:
         raise InvalidCommand("expires_at", "must be after the points become available")
     if command.unit_cost is not None:
         check_fraction("unit_cost", command.unit_cost)
@@ -65,11 +65,11 @@ def decide_earn(states: States, policy: Policy, command: c.Earn, at: Instant) ->
         member.next_lot(),
         unit,
         points,
-        available_at,
         terms.issued,
         command.source,
-        command.funding,
         expires_at,
+        command.funding,
+        available_at if available_at > at else None,
         command.rule,
         0,
         command.campaign,

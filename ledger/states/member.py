@@ -144,7 +144,7 @@ class Member:
             number,
             event.points,
             at,
-            event.available_at,
+            at if event.available_at is None else event.available_at,
             event.expires_at,
             event.lot,
             event.issued,

@@ -15,7 +15,7 @@ from tests.oracle.loose import Loose, require
 def bought(programme: Programme, record: Record, event: e.PurchaseRecorded, loose: Loose) -> None:
     require(record.stream == order_stream(programme.name, record.channel, event.order), record, "another order")
     require(record.version == 1, record, "an order is recorded twice")
-    due = sum(line.due for line in event.lines)
+    due = sum(line.due for line in event.lines.rows())
     require(sum(tender.amount for tender in event.tenders) == due, record, f"the tenders do not come to {due}")
     for tender in event.tenders:
         if tender.points is not None:
@@ -38,7 +38,7 @@ def check_earning(programme: Programme, record: Record, event: e.PurchaseRecorde
     if earning is None:
         require(Fraction(settings.earning_rate) == 0, record, "a programme with a rate reckons")
         return
-    amounts = [line.net if settings.earning_base is e.EarningBase.NET else line.due for line in event.lines]
+    amounts = [line.net if settings.earning_base is e.EarningBase.NET else line.due for line in event.lines.rows()]
     paid = sum(tender.amount for tender in event.tenders if tender.type in {e.TenderType.CASH, e.TenderType.ON_ACCOUNT})
     share = Fraction(paid, due) if due else Fraction(1)
     exact = Fraction(settings.earning_rate) * sum(amounts) * share

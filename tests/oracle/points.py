@@ -80,7 +80,8 @@ def earned(programme: Programme, record: Record, event: e.PointsEarned, loose: L
     at = record.occurred_at
     require(event.lot == lot_id(member.id, member.made), record, f"{event.lot} is lot {member.made} of {member.id}")
     require(event.points > 0, record, "a grant of nothing")
-    require(at <= event.available_at < event.expires_at, record, "a lot that is never open")
+    available_at = at if event.available_at is None else event.available_at
+    require(at <= available_at < event.expires_at, record, "a lot that is never open")
     require(event.issued == record.business_date.isoformat()[:7], record, f"{event.issued} is another month")
     member.lots[event.lot] = Lot(
         event.lot,
@@ -88,7 +89,7 @@ def earned(programme: Programme, record: Record, event: e.PointsEarned, loose: L
         event.unit,
         event.points,
         at,
-        event.available_at,
+        available_at,
         event.expires_at,
         event.lot,
         event.issued,

@@ -103,7 +103,7 @@ class Fold:
             event.points,
             0,
             recorded.occurred_at,
-            event.available_at,
+            recorded.occurred_at if event.available_at is None else event.available_at,
             event.expires_at,
             event.issued,
             event.funding,

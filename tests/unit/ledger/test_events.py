@@ -16,6 +16,7 @@ from tests.unit.ledger.desk import SETTINGS
 SOURCE = Source("visit", "1")
 PART = Part("anna:1", 5, "anna:1", "2026-01", Funding.SALE, NEVER - 1, "1/100")
 LINE = e.Line("tea", 1, 500, 450, 500, (e.Discount("sale", 50),), "0.13", "A1", 480, 300, "acme", "tea", "may", ("x",))
+BARE = e.Line("tea", 1, 500, 450)
 TENDERS = (e.Tender(e.TenderType.CASH, 400), e.Tender(e.TenderType.POINTS, 100, Amount("points", 100), "h1"))
 PRICE = e.Price(Amount("points", 60), 500)
 EARNING = e.Earning("points", 4, 400, "4/1", "1/100", SETTINGS.rounding, "base", 1, (4,))
@@ -24,7 +25,7 @@ EVENTS: list[e.Fact] = [
     e.ProgrammeOpened(SETTINGS),
     e.ClockAdvanced(7),
     e.MemberEnrolled("anna"),
-    e.PointsEarned("anna:1", "points", 5, 7, "2026-01", SOURCE, Funding.PROMO, 9, "base", 1, "may", "bank", "1/100"),
+    e.PointsEarned("anna:1", "points", 5, "2026-01", SOURCE, 9, Funding.SALE, 7, "base", 1, "may", "bank", "1/100"),
     e.PointsHeld("h1", "points", (PART,), 9, "r1"),
     e.PointsReleased("h1", "points", (PART,)),
     e.PointsRedeemed("points", (PART,), e.RedeemKind.OFFSET, "h1", "r1", "shop/o1", 100, "may"),
@@ -35,7 +36,7 @@ EVENTS: list[e.Fact] = [
         (e.ChildLot("bo:1", 5, "anna:1", "anna:1", 7, 8, "2026-01", Funding.SALE, SOURCE, 9, "1/100"),),
         "anna",
     ),
-    e.PurchaseRecorded("anna", "o1", "s1", (LINE,), TENDERS, "CNY", EARNING, "anna:1"),
+    e.PurchaseRecorded("anna", "o1", "s1", e.Lines.of((LINE,)), TENDERS, "CNY", EARNING, "anna:1"),
     e.RewardDefined("mug", e.RewardKind.GOODS, PRICE, e.RewardStatus.ACTIVE, 7, "mug", "shop", 900, "A1", ("cup",)),
     e.RedemptionPlaced("r1", "anna", "mug", 2, e.RewardKind.GOODS, PRICE, "redemption:r1", 9, "mug", "shop", 900),
     e.OutboundOpened("out-r1", "mug", "shop", 2),
@@ -59,6 +60,17 @@ def test_an_event_comes_back_as_it_was_stored(event: e.Fact) -> None:
     stored = encode_event(event)
     again = decode_event(TOPICS[type(event)], stored)
     assert (again, encode_event(again)) == (event, stored)
+
+
+@pytest.mark.parametrize("lines", [(LINE,), (BARE, LINE, BARE), (BARE, BARE)])
+def test_lines_come_back_from_their_columns(lines: tuple[e.Line, ...]) -> None:
+    columns = e.Lines.of(lines)
+    assert (columns.rows(), len(columns)) == (lines, len(lines))
+
+
+def test_a_column_that_no_line_fills_is_not_stored() -> None:
+    stored = encode_event(e.Lines.of((BARE, msgspec.structs.replace(BARE, cost=0))))
+    assert stored == b'{"sku":["tea","tea"],"quantity":[1,1],"list_price":[500,500],"net":[450,450],"cost":[null,0]}'
 
 
 def test_a_topic_that_nobody_declared_is_no_event() -> None:
