@@ -3,7 +3,7 @@
 Deciding changes the states in memory at once; if the batch then fails to commit, the writer forgets all states.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 from ledger import commands as c
@@ -146,7 +146,8 @@ class Draft:
         """Write down the events of an accepted request, and change the states by them."""
         at = request.occurred_at
         targets = self._states_of(events)
-        business_date = self._policy(states, events).terms(at).day
+        policy = states.programme().policy or _opened(events)
+        business_date = policy.terms(at).day
         touched = self.touched
         rows = self._rows
         for (stream, event), state, key in zip(events, targets, keys, strict=True):
@@ -158,19 +159,19 @@ class Draft:
             row = image(
                 self._shard,
                 self._position,
-                request.programme,
-                stream,
                 state.version + 1,
-                TOPICS[kind],
-                request.id,
-                request.actor,
-                request.channel,
-                request.correlation_id,
-                request.trace,
-                granted,
                 at,
                 self.recorded_at,
                 business_date,
+                request.id,
+                granted,
+                request.programme,
+                TOPICS[kind],
+                request.actor,
+                request.channel,
+                stream,
+                request.correlation_id,
+                request.trace,
                 encode_event(event),
             )
             self._hash = chain(self._hash, row)
@@ -188,22 +189,14 @@ class Draft:
         except KeyError as cold:
             raise NotLoaded(cold.args[0]) from None
 
-    @staticmethod
-    def _policy(states: States, events: Events) -> Policy:
-        policy = states.programme().policy
-        if policy is not None:
-            return policy
-        opened = events[0][1]
-        assert isinstance(opened, ProgrammeOpened)
-        return Policy(opened.settings, 1)
-
-    def _balances(self, states: States, changed: Iterable[State]) -> tuple[Balance, ...]:
+    def _balances(self, states: States, changed: Sequence[State]) -> tuple[Balance, ...]:
         """What is left to each member whose state was changed, at the programme's present."""
-        members = {id(state): state for state in changed if type(state) is Member}
         now = states.programme().now(self.recorded_at)
-        if len(members) == 1:
-            return next(iter(members.values())).balances(now)
-        return tuple(balance for member in members.values() for balance in member.balances(now))
+        if len(changed) == 1:
+            state = changed[0]
+            return state.balances(now) if type(state) is Member else ()
+        members = {id(state): state for state in changed if type(state) is Member}
+        return tuple([balance for member in members.values() for balance in member.balances(now)])
 
     def batch(self) -> Batch | None:
         """What is to be appended; None when nothing is."""
@@ -235,6 +228,13 @@ class Draft:
             outcomes_digest=digest,
             head=head,
         )
+
+
+def _opened(events: Events) -> Policy:
+    """The policy of a programme that begins with these events."""
+    event = events[0][1]
+    assert isinstance(event, ProgrammeOpened)
+    return Policy(event.settings, 1)
 
 
 def _grants(events: Events) -> bool:

@@ -19,29 +19,30 @@ GENESIS = bytes(32)
 COLUMNS = (
     "shard",
     "position",
-    "programme",
-    "stream",
     "version",
-    "topic",
-    "command_id",
-    "actor",
-    "channel",
-    "correlation_id",
-    "trace",
-    "business_key",
     "occurred_at",
     "recorded_at",
     "business_date",
+    "command_id",
+    "business_key",
+    "programme",
+    "topic",
+    "actor",
+    "channel",
+    "stream",
+    "correlation_id",
+    "trace",
     "event",
 )
-"""The columns of an image, in order; the hash follows."""
+"""The columns of an image, in order: those of one width, then those that few texts share; the hash follows."""
 
 Y2K_OFFSET = 946_684_800 * SECOND
 _Y2K_DAY = date(2000, 1, 1).toordinal()
-_HEAD = struct.Struct(">hihiq")
-_VERSION = struct.Struct(">ii")
-_TIMES = struct.Struct(">iqiqii")
+_FIXED = struct.Struct(">hihiqiiiqiqiii16s")
 _LENGTH = struct.Struct(">i")
+_LENGTHS_END = 4_096
+_LENGTHS = tuple(_LENGTH.pack(length) for length in range(_LENGTHS_END))
+"""Lengths packed once: those of all names, and of nearly all events. Names end where their longest ids do."""
 _NULL = b"\xff\xff\xff\xff"
 _UUID_LENGTH = b"\x00\x00\x00\x10"
 
@@ -68,65 +69,70 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     hash: bytes = b""
 
 
-class _Prefixed(dict[str, bytes]):
-    """Short, often repeated texts as UTF-8 with their length in front, encoded once."""
+class _Shared(dict[tuple[str, ...], bytes]):
+    """Texts that many records share as UTF-8, each with its length in front, encoded once."""
 
-    def __missing__(self, text: str) -> bytes:
-        if len(self) >= 50_000:
+    def __missing__(self, texts: tuple[str, ...]) -> bytes:
+        if len(self) >= 10_000:
             self.clear()
-        data = text.encode()
-        prefixed = self[text] = _LENGTH.pack(len(data)) + data
-        return prefixed
+        encoded = [text.encode() for text in texts]
+        image = self[texts] = b"".join(_LENGTH.pack(len(data)) + data for data in encoded)
+        return image
 
 
-_prefixed = _Prefixed()
-
-
-def _pg_date(day: date) -> int:
-    """Days since 2000-01-01, as PostgreSQL counts them."""
-    return day.toordinal() - _Y2K_DAY
+_shared = _Shared()
 
 
 def image(
     shard: int,
     position: int,
-    programme: str,
-    stream: str,
     version: int,
-    topic: str,
-    command_id: bytes,
-    actor: str,
-    channel: str,
-    correlation_id: str,
-    trace: bytes,
-    business_key: bytes,
     occurred_at: Instant,
     recorded_at: Instant,
     business_date: date,
+    command_id: bytes,
+    business_key: bytes,
+    programme: str,
+    topic: str,
+    actor: str,
+    channel: str,
+    stream: str,
+    correlation_id: str,
+    trace: bytes,
     event: bytes,
 ) -> bytes:
     """The image of one record; the parameters are its columns, in order."""
     name = stream.encode()
     correlation = correlation_id.encode()
+    size = len(event)
     return b"".join(
         (
-            _HEAD.pack(len(COLUMNS) + 1, 2, shard, 8, position),
-            _prefixed[programme],
-            _LENGTH.pack(len(name)),
-            name,
-            _VERSION.pack(4, version),
-            _prefixed[topic],
-            _UUID_LENGTH,
-            command_id,
-            _prefixed[actor],
-            _prefixed[channel],
-            _LENGTH.pack(len(correlation)),
-            correlation,
-            _LENGTH.pack(len(trace)),
-            trace,
+            _FIXED.pack(
+                len(COLUMNS) + 1,
+                2,
+                shard,
+                8,
+                position,
+                4,
+                version,
+                8,
+                occurred_at - Y2K_OFFSET,
+                8,
+                recorded_at - Y2K_OFFSET,
+                4,
+                business_date.toordinal() - _Y2K_DAY,
+                16,
+                command_id,
+            ),
             _UUID_LENGTH + business_key if business_key else _NULL,
-            _TIMES.pack(8, occurred_at - Y2K_OFFSET, 8, recorded_at - Y2K_OFFSET, 4, _pg_date(business_date)),
-            _LENGTH.pack(len(event)),
+            _shared[programme, topic, actor, channel],
+            _LENGTHS[len(name)],
+            name,
+            _LENGTHS[len(correlation)],
+            correlation,
+            _LENGTHS[len(trace)],
+            trace,
+            _LENGTHS[size] if size < _LENGTHS_END else _LENGTH.pack(size),
             event,
         )
     )
@@ -196,24 +202,24 @@ _integer = int.from_bytes
 
 def record_of(row: bytes) -> Record:
     """The record of a row: an image and, where it was read with it, the hash."""
-    fields = fields_of(row)
+    fields = dict(zip((*COLUMNS, "hash"), fields_of(row), strict=False))
     return Record(
-        position=_integer(fields[1], "big"),
-        programme=fields[2].decode(),
-        stream=fields[3].decode(),
-        version=_integer(fields[4], "big"),
-        topic=fields[5].decode(),
-        command_id=fields[6],
-        actor=fields[7].decode(),
-        channel=fields[8].decode(),
-        correlation_id=fields[9].decode(),
-        trace=fields[10],
-        business_key=fields[11],
-        occurred_at=_integer(fields[12], "big", signed=True) + Y2K_OFFSET,
-        recorded_at=_integer(fields[13], "big", signed=True) + Y2K_OFFSET,
-        business_date=date.fromordinal(_integer(fields[14], "big", signed=True) + _Y2K_DAY),
-        event=fields[15],
-        hash=fields[16] if len(fields) > 16 else b"",
+        position=_integer(fields["position"], "big"),
+        programme=fields["programme"].decode(),
+        stream=fields["stream"].decode(),
+        version=_integer(fields["version"], "big"),
+        topic=fields["topic"].decode(),
+        command_id=fields["command_id"],
+        actor=fields["actor"].decode(),
+        channel=fields["channel"].decode(),
+        correlation_id=fields["correlation_id"].decode(),
+        trace=fields["trace"],
+        business_key=fields["business_key"],
+        occurred_at=_integer(fields["occurred_at"], "big", signed=True) + Y2K_OFFSET,
+        recorded_at=_integer(fields["recorded_at"], "big", signed=True) + Y2K_OFFSET,
+        business_date=date.fromordinal(_integer(fields["business_date"], "big", signed=True) + _Y2K_DAY),
+        event=fields["event"],
+        hash=fields.get("hash", b""),
     )
 
 

@@ -37,6 +37,7 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 _FRACTION = re.compile(r"[0-9]{1,18}(?:[./][0-9]{1,18})?").fullmatch
 _TRACE_LENGTH = 55
+_NO_TRACE, _NO_PARENT = bytes(16), bytes(8)
 
 
 def ident(text: str, field: str) -> str:
@@ -110,16 +111,17 @@ def trace(text: str) -> bytes:
 
     Source: W3C Trace Context, 3.2.2 and 4.3; later versions may be longer, and are read as far as they are known.
     """
-    known = text[:_TRACE_LENGTH]
-    if len(known) < _TRACE_LENGTH or known[2] + known[35] + known[52] != "---" or known != known.lower():
-        return b""
-    if len(text) > _TRACE_LENGTH and (known.startswith("00") or text[_TRACE_LENGTH] != "-"):
+    if len(text) > _TRACE_LENGTH:
+        if text.startswith("00") or text[_TRACE_LENGTH] != "-":
+            return b""
+        text = text[:_TRACE_LENGTH]
+    if len(text) < _TRACE_LENGTH or not text[2] == text[35] == text[52] == "-" or text != text.lower():
         return b""
     try:
-        packed = bytes.fromhex(known.replace("-", ""))
+        packed = unhexlify(text.replace("-", ""))
     except ValueError:
         return b""
-    if len(packed) != 26 or packed[0] == 0xFF or not any(packed[1:17]) or not any(packed[17:25]):
+    if len(packed) != 26 or packed[0] == 0xFF or packed[1:17] == _NO_TRACE or packed[17:25] == _NO_PARENT:
         return b""
     return packed
 

@@ -163,6 +163,16 @@ class Lots:
             expired += self._queues[expiry].points
         return expired
 
+    def open_and_pending(self, at: Instant) -> tuple[int, int]:
+        """Points that are open, and points that are pending, at an instant or at the last event's if that is later."""
+        if at < self.settled_at:
+            at = self.settled_at
+        points, expiries = self.total, self._expiries
+        if expiries and expiries[0] <= at:
+            points -= self.expired(at)
+        pending = 0 if self._pending is None else self.pending(at)
+        return points - pending, pending
+
     def pending(self, at: Instant) -> int:
         """Points that become available after `at`, which is not before the last event."""
         if self._pending is None:

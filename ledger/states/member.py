@@ -8,7 +8,6 @@ import msgspec
 from ledger import events as e
 from ledger.calendar import Instant
 from ledger.events import Fact
-from ledger.ids import lot_number
 from ledger.quantities import Balance
 from ledger.states.lots import Lot, Lots
 
@@ -82,13 +81,11 @@ class Member:
 
     def balances(self, at: Instant) -> tuple[Balance, ...]:
         """The balances in each unit, at an instant or at the time of the last event, whichever is later."""
-        return tuple([self._balance(unit, lots, at) for unit, lots in self.units.items()])
-
-    def _balance(self, unit: str, lots: Lots, at: Instant) -> Balance:
-        at = max(at, lots.settled_at)
-        pending = lots.pending(at)
-        held = self._held_sums.get(unit, 0)
-        return Balance(self.id, unit, lots.total - lots.expired(at) - pending, pending, held)
+        balances = []
+        for unit, lots in self.units.items():
+            opened, pending = lots.open_and_pending(at)
+            balances.append(Balance(self.id, unit, opened, pending, self._held_sums.get(unit, 0)))
+        return tuple(balances)
 
     def clone(self) -> "Member":
         """A copy that changes by itself."""
@@ -138,10 +135,9 @@ class Member:
         self.id = event.member
 
     def _earned(self, event: e.PointsEarned, at: Instant) -> None:
-        number = lot_number(event.lot)
-        self.lots_made = max(self.lots_made, number)
+        self.lots_made += 1
         lot = Lot(
-            number,
+            self.lots_made,
             event.points,
             at,
             at if event.available_at is None else event.available_at,
@@ -178,10 +174,9 @@ class Member:
     def _transferred_in(self, event: e.PointsTransferredIn, at: Instant) -> None:
         lots = self._unit(event.unit, at)
         for child in event.lots:
-            number = lot_number(child.lot)
-            self.lots_made = max(self.lots_made, number)
+            self.lots_made += 1
             lot = Lot(
-                number,
+                self.lots_made,
                 child.points,
                 child.earned_at,
                 child.available_at,

@@ -8,7 +8,7 @@ import pytest
 from ledger.errors import Fenced, Unavailable
 from ledger.ports import Batch, Head, Snapshot, Store
 from ledger.receipts import Outcome, Receipt
-from ledger.records import COLUMNS, GENESIS, fields_of, split_rows
+from ledger.records import COLUMNS, GENESIS, Record, record_of, split_rows
 from ledger.refusals import Reason, Refusal
 from tests.contract.batches import ANNA, BO, Answered, Entry, batch_on, new_id, records_on
 from tests.contract.worlds import World, contents, records
@@ -97,11 +97,15 @@ def on(head: Head, *entries: Entry, answered: list[Answered] | None = None) -> t
 
 
 def first_key(batch: Batch) -> bytes:
-    return fields_of(split_rows(batch.rows, len(COLUMNS) + 1)[0])[11]
+    return first_record(batch).business_key
 
 
 def first_command(batch: Batch) -> bytes:
-    return fields_of(split_rows(batch.rows, len(COLUMNS) + 1)[0])[6]
+    return first_record(batch).command_id
+
+
+def first_record(batch: Batch) -> Record:
+    return record_of(split_rows(batch.rows, len(COLUMNS) + 1)[0])
 
 
 CONFLICTS: dict[str, Conflict] = {
