@@ -1,6 +1,6 @@
 """The states in memory: loaded from the store when needed, the least recently used dropped at a limit in bytes."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -8,7 +8,8 @@ import msgspec
 
 from ledger.events import decode_event
 from ledger.ports import Snapshot, Store, StoredStream
-from ledger.states.lookup import KINDS, State, kind_of
+from ledger.states.lookup import KINDS, State, command_of, kind_of, programme_of
+from ledger.states.reversals import Origin
 
 SNAPSHOT_EVENTS_MIN = 500
 """A stream gets a snapshot after so many events, or half as many as its state has parts if that is more."""
@@ -33,6 +34,8 @@ class StateCache:
         self.loaded: dict[str, State] = {}
         self._weights: dict[str, int] = {}
         self._snapshots: dict[str, int] = {}
+        self._unknown: set[str] = set()
+        """Reversals of commands that nobody knows by now: kept for the one decision that needs them."""
         self.bytes = 0
 
     def clear(self) -> None:
@@ -40,17 +43,44 @@ class StateCache:
         self.loaded.clear()
         self._weights.clear()
         self._snapshots.clear()
+        self._unknown.clear()
         self.bytes = 0
 
-    async def load(self, streams: Iterable[str]) -> None:
-        """Bring these streams into memory, with one query for all that are not there."""
+    async def load(self, streams: Iterable[str], recent: Sequence[Mapping[bytes, Origin]] = ()) -> None:
+        """Bring these streams into memory, with one query for all that are not there.
+
+        `recent` are the commands of batches that may not be stored yet, by id, with what they led to.
+        """
         missing = {stream: _FINGERPRINTS.get(kind_of(stream), "") for stream in streams if stream not in self.loaded}
         if not missing:
             return
         stored = await self._store.streams(missing)
         for stream in missing:
             self.loaded[stream] = self._restore(stream, stored.get(stream))
+        await self._look_up_origins([stream for stream in missing if kind_of(stream) == "reversal"], recent)
         self.weigh(missing)
+
+    async def _look_up_origins(self, streams: Sequence[str], recent: Sequence[Mapping[bytes, Origin]]) -> None:
+        """What the commands led to that these streams are about, of the same programme."""
+        wanted = {stream: command_of(stream) for stream in streams}
+        found = {id_: batch[id_] for batch in recent for id_ in wanted.values() if id_ in batch}
+        stored = await self._store.accepted([id_ for id_ in wanted.values() if id_ not in found]) if wanted else {}
+        for id_, events in stored.items():
+            found[id_] = (events[0][2], [(stream, decode_event(topic, event)) for stream, topic, _, event in events])
+        for stream, id_ in wanted.items():
+            state = self.loaded[stream]
+            origin = found.get(id_)
+            if origin is not None and programme_of(origin[1][0][0]) == programme_of(stream):
+                state.found(origin)  # type: ignore[attr-defined]
+            else:
+                self._unknown.add(stream)
+
+    def forget_unknown(self) -> None:
+        """Drop what was not known: a later command may make it known."""
+        for stream in self._unknown:
+            self.loaded.pop(stream, None)
+            self.bytes -= self._weights.pop(stream, 0)
+        self._unknown.clear()
 
     def _restore(self, stream: str, stored: StoredStream | None) -> State:
         name = kind_of(stream)

@@ -60,6 +60,48 @@ class RecordPurchase(Command, frozen=True, tag="record_purchase"):
     """What paid the bill; none: all of it in cash."""
 
 
+class RefundLine(msgspec.Struct, frozen=True, gc=False):
+    """Units of one line that come back; None: all that is left of it."""
+
+    line: int
+    quantity: int | None = None
+
+
+class RefundPurchase(Command, frozen=True, tag="refund_purchase"):
+    """Take lines of a purchase back: return what paid for them, take back what they earned."""
+
+    refund: str
+    order: str
+    order_channel: str = ""
+    """The channel that recorded the order; empty: the request's own."""
+    lines: tuple[RefundLine, ...] = ()
+    """None: all that is left of the order."""
+    reason: str = ""
+
+
+class Adjust(Command, frozen=True, tag="adjust"):
+    """Give or take points by a decision of people; `points` are signed."""
+
+    member: str
+    points: Amount
+    reason: str
+    approver: str
+    lot: str = ""
+    """With negative points: the grant that is corrected; its own points are taken first, then as refunds do."""
+    expires_at: Instant | None = None
+    """With positive points; None: as the programme's settings say."""
+
+
+class Reverse(Command, frozen=True, tag="reverse"):
+    """Move back what an earlier command moved, all of it or in part."""
+
+    target: bytes
+    """The id of that command."""
+    reason: str
+    points: int | None = None
+    """None: all that is not reversed yet."""
+
+
 class DefineReward(Command, frozen=True, tag="define_reward"):
     """Define a reward from `valid_from` on (default: from now); the price at the time of a redemption counts."""
 

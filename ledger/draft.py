@@ -10,6 +10,7 @@ from ledger import commands as c
 from ledger.calendar import Instant
 from ledger.decisions.checks import Events
 from ledger.decisions.dispatch import decide, source_of
+from ledger.decisions.refunds import refunded_by
 from ledger.errors import CommandIdReused, InvalidCommand, LedgerError
 from ledger.events import EARN, TOPICS, PointsEarned, ProgrammeOpened, encode_event
 from ledger.policy import Policy
@@ -20,6 +21,7 @@ from ledger.records import batch_hash, chain, image, outcome_image
 from ledger.refusals import NOT_STORED, Reason, Refusal, refuse
 from ledger.states.lookup import NotLoaded, State, States
 from ledger.states.member import Member
+from ledger.states.reversals import Origin
 
 _HASH_LENGTH = b"\x00\x00\x00\x20"
 
@@ -47,6 +49,8 @@ class Draft:
         self.recorded_at = max(recorded_at, head.recorded_at)
         self.outcomes: dict[bytes, Outcome] = {}
         """The answers decided in this batch, by command id."""
+        self.recorded: dict[bytes, Origin] = {}
+        """What the commands accepted in this batch led to, by command id."""
         self.keys: set[bytes] = set()
         """The business keys used in this batch."""
         self.keys_stored: Collection[bytes] = ()
@@ -94,7 +98,7 @@ class Draft:
 
     def _single(self, request: c.Request, command: c.Command, key: bytes) -> Receipt | Refusal:
         states = self.states(request)
-        decision = decide(states, command, request.occurred_at, self.recorded_at)
+        decision = decide(states, command, request, self.recorded_at)
         if isinstance(decision, Refusal):
             return decision
         if key and self._is_taken(key) and _grants(decision):
@@ -114,7 +118,7 @@ class Draft:
         try:
             for place, command in enumerate(request.commands):
                 try:
-                    decision = decide(states, command, request.occurred_at, self.recorded_at)
+                    decision = decide(states, command, request, self.recorded_at)
                 except InvalidCommand as fault:
                     if len(request.commands) == 1:
                         raise
@@ -137,7 +141,8 @@ class Draft:
                     events.append((stream, event))
                     keys.append(key)
             if answer is None and request.validate_only:
-                return Receipt(self._position, self._balances(states, [self._loaded[stream] for stream in originals]))
+                changed = [self._loaded[stream] for stream in originals]
+                return Receipt(self._position, self._balances(states, changed), refunded_by(events))
         finally:
             self._loaded.update(originals)
         return self._record(request, states, events, keys) if answer is None else answer
@@ -180,7 +185,9 @@ class Draft:
             rows.append(self._hash)
             state.evolve(event, at)
             touched[stream] = state
-        return Receipt(self._position, self._balances(states, targets))
+        if events:
+            self.recorded[request.id] = (at, events)
+        return Receipt(self._position, self._balances(states, targets), refunded_by(events))
 
     def _states_of(self, events: Events) -> list[State]:
         """The states that events change. Raises NotLoaded before anything is changed."""

@@ -74,6 +74,17 @@ class EarningBase(StrEnum):
     NET = "NET"
 
 
+class Clawback(StrEnum):
+    """What a refund may take back of the points that the purchase earned."""
+
+    ONLY_PENDING = "ONLY_PENDING"
+    """Those of the order that cannot be spent yet; the rest is waived."""
+    WITHIN_BALANCE = "WITHIN_BALANCE"
+    """First the order's own, then any others that are there; the rest is waived."""
+    ALLOW_DEBT = "ALLOW_DEBT"
+    """The same; the rest is owed, and paid by what comes next."""
+
+
 class CancelReason(StrEnum):
     """Why a redemption ended without being fulfilled."""
 
@@ -119,6 +130,9 @@ class Settings(Fact, frozen=True):
     """Calendar months that a lot lives; 0: it never expires."""
     pending_days: int = 0
     """Local days before earned points can be spent."""
+    clawback: Clawback = Clawback.ALLOW_DEBT
+    debt_limit: int | None = None
+    """Points of a unit that a member may owe; above it a refund is paid out that much less. None: no limit."""
 
 
 EARN = "EARN"
@@ -147,6 +161,29 @@ class Part(Fact, frozen=True):
     expires_at: Instant
     unit_cost: str | None = None
     """Cost of one minor unit of points, in minor units of money, as a decimal or a fraction."""
+
+
+class Taken(Fact, frozen=True):
+    """Points taken out of one lot, or put back, with everything that it takes to make that lot again."""
+
+    lot: str
+    points: int
+    root: str
+    issued: str
+    funding: Funding
+    expires_at: Instant
+    earned_at: Instant
+    available_at: Instant
+    source: Source
+    unit_cost: str | None = None
+
+    def with_points(self, points: int) -> "Taken":
+        """Another number of points of the same lot."""
+        return msgspec.structs.replace(self, points=points)
+
+    def part(self) -> Part:
+        """The same points, as events name them that nobody undoes."""
+        return Part(self.lot, self.points, self.root, self.issued, self.funding, self.expires_at, self.unit_cost)
 
 
 class Discount(Fact, frozen=True):
@@ -221,6 +258,13 @@ class Lines(Fact, frozen=True):
     def __len__(self) -> int:
         return len(self.sku)
 
+    @property
+    def dues(self) -> tuple[int, ...]:
+        """What each line costs the customer, tax included."""
+        if not self.gross:
+            return self.net
+        return tuple(net if gross is None else gross for net, gross in zip(self.net, self.gross, strict=True))
+
     def rows(self) -> tuple[Line, ...]:
         """The lines one by one."""
         values = msgspec.structs.astuple(self)
@@ -274,6 +318,23 @@ class PointsEarned(Fact, frozen=True):
     campaign: str = ""
     partner: str = ""
     unit_cost: str | None = None
+    reason: str = ""
+    approver: str = ""
+
+    def taken(self, earned_at: Instant) -> Taken:
+        """All of the lot's points; it was earned when the event occurred."""
+        return Taken(
+            self.lot,
+            self.points,
+            self.lot,
+            self.issued,
+            self.funding,
+            self.expires_at,
+            earned_at,
+            earned_at if self.available_at is None else self.available_at,
+            self.source,
+            self.unit_cost,
+        )
 
 
 class PointsHeld(Fact, frozen=True):
@@ -316,12 +377,66 @@ class PointsExpired(Fact, frozen=True):
     effective_at: Instant
 
 
+class PointsClawedBack(Fact, frozen=True):
+    """Granted points were taken back: those of the grant = lots + debt + waived + deducted."""
+
+    unit: str
+    grant: Taken
+    """The grant, and how many of its points were to be taken back."""
+    lots: tuple[Taken, ...]
+    """The lots that gave, the grant's own first; the points of others count as spent in their own cohorts."""
+    debt: int = 0
+    """What the member owes from now on."""
+    waived: int = 0
+    """What the programme's policy does not take."""
+    deducted: int = 0
+    """What was paid back in money instead, out of the refund."""
+    order: str = ""
+    refund: str = ""
+    reverses: str = ""
+    """The command id that this reverses."""
+    reason: str = ""
+    approver: str = ""
+
+
+class PointsReinstated(Fact, frozen=True):
+    """Points went back to the lots that gave them, with their original expiry."""
+
+    unit: str
+    lots: tuple[Taken, ...]
+    debt: int = 0
+    """Debt that is owed no longer."""
+    grant: Taken | None = None
+    """The grant whose taking back is undone, and how many of its points."""
+    order: str = ""
+    refund: str = ""
+    reverses: str = ""
+
+
+class PointsForfeited(Fact, frozen=True):
+    """Points were taken away by an adjustment that names no grant."""
+
+    unit: str
+    lots: tuple[Taken, ...]
+    reason: str
+    approver: str = ""
+    reverses: str = ""
+
+
+class DebtRepaid(Fact, frozen=True):
+    """Points that had just come were taken for what the member owed."""
+
+    unit: str
+    lots: tuple[Taken, ...]
+
+
 class PointsTransferredOut(Fact, frozen=True):
     """Points left for another member."""
 
     unit: str
     parts: tuple[Part, ...]
     to: str
+    reverses: str = ""
 
 
 class ChildLot(Fact, frozen=True):
@@ -346,6 +461,14 @@ class PointsTransferredIn(Fact, frozen=True):
     unit: str
     lots: tuple[ChildLot, ...]
     sender: str
+    reverses: str = ""
+
+
+class Spent(Fact, frozen=True):
+    """The lots that paid one tender in points."""
+
+    unit: str
+    lots: tuple[Taken, ...]
 
 
 class Earning(Fact, frozen=True):
@@ -360,6 +483,8 @@ class Earning(Fact, frozen=True):
     rule: str
     rule_version: int
     by_line: tuple[int, ...]
+    amounts: EarningBase = EarningBase.GROSS
+    """Which amounts of the lines make the base."""
 
 
 class PurchaseRecorded(Fact, frozen=True):
@@ -373,6 +498,58 @@ class PurchaseRecorded(Fact, frozen=True):
     currency: str
     earning: Earning | None = None
     lot: str = ""
+    issued: str = ""
+    expires_at: Instant | None = None
+    """Business month and expiry of that lot; left out where nothing was earned."""
+    spent: tuple[Spent, ...] = ()
+    """The lots behind the tenders in points, in their order."""
+
+
+class ReturnedLine(Fact, frozen=True):
+    """Units of one line that came back; money in minor units, cumulative rounding: all parts sum to the line."""
+
+    line: int
+    """The line's place in the purchase, counted from 0."""
+    quantity: int
+    net: int
+    due: int
+    """With tax."""
+
+
+class PurchaseReturned(Fact, frozen=True):
+    """Lines of a purchase came back, all or in part."""
+
+    refund: str
+    member: str
+    order: str
+    lines: tuple[ReturnedLine, ...]
+    tenders: tuple[Tender, ...]
+    """What goes back of each tender of the purchase, in its order; points go to their own lots."""
+    currency: str
+    kept: int
+    """Points that the kept lines would earn, by the original rate and rounding."""
+    clawed_back: int
+    """Points to be taken back now: original - kept - taken back before."""
+    deducted: int = 0
+    """Money kept back of the tenders, for points that are gone; in minor units."""
+    reason: str = ""
+
+
+class CommandReversed(Fact, frozen=True):
+    """Points that an earlier command moved were moved back."""
+
+    target: str
+    """The command's id, as hexadecimal digits."""
+    points: int
+    reason: str
+
+
+class CommandReinstated(Fact, frozen=True):
+    """A reversal of this command was itself reversed: so many of its points count again."""
+
+    target: str
+    points: int
+    reason: str
 
 
 class Price(Fact, frozen=True):
@@ -502,9 +679,16 @@ TOPICS: dict[type[Fact], str] = {
     PointsReleased: "points.released.v1",
     PointsRedeemed: "points.redeemed.v1",
     PointsExpired: "points.expired.v1",
+    PointsClawedBack: "points.clawed_back.v1",
+    PointsReinstated: "points.reinstated.v1",
+    PointsForfeited: "points.forfeited.v1",
+    DebtRepaid: "debt.repaid.v1",
     PointsTransferredOut: "points.transferred_out.v1",
     PointsTransferredIn: "points.transferred_in.v1",
     PurchaseRecorded: "purchase.recorded.v1",
+    PurchaseReturned: "purchase.returned.v1",
+    CommandReversed: "command.reversed.v1",
+    CommandReinstated: "command.reinstated.v1",
     RewardDefined: "reward.defined.v1",
     RedemptionPlaced: "redemption.placed.v1",
     OutboundOpened: "outbound.opened.v1",

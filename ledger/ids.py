@@ -39,6 +39,11 @@ def redemption_stream(programme: str, redemption: str) -> str:
     return f"{programme}/redemption/{redemption}"
 
 
+def reversal_stream(programme: str, command_id: bytes) -> str:
+    """The stream of what was reversed of one command."""
+    return f"{programme}/reversal/{command_id.hex()}"
+
+
 def reward_stream(programme: str, reward: str) -> str:
     """The stream of one reward's definitions."""
     return f"{programme}/reward/{reward}"

@@ -43,6 +43,10 @@ class Batch(msgspec.Struct, frozen=True):
     """Where the shard stands afterwards."""
 
 
+StoredEvent = tuple[str, str, Instant, bytes]
+"""Stream, topic, occurred_at and stored JSON of an event."""
+
+
 class StoredStream(msgspec.Struct, frozen=True):
     """What is stored of a stream: a snapshot if there is a fitting one, and the events after it."""
 
@@ -82,6 +86,9 @@ class Store(Protocol):
 
     async def business_keys(self, keys: Sequence[bytes]) -> set[bytes]:
         """Which of these business keys are taken."""
+
+    async def accepted(self, ids: Sequence[bytes]) -> dict[bytes, list[StoredEvent]]:
+        """What the accepted ones among these commands led to, in order."""
 
     async def streams(self, fingerprints: Mapping[str, str]) -> dict[str, StoredStream]:
         """The streams of these names that have events; a snapshot is used if it has the fingerprint given."""

@@ -2,15 +2,32 @@
 
 import msgspec
 
+from ledger.events import Tender
 from ledger.quantities import Balance
 from ledger.refusals import Refusal
 
 
+class Refunded(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What a refund came to: money in minor units, points in the unit that the purchase earned."""
+
+    tenders: tuple[Tender, ...]
+    """What goes back of each tender of the purchase, in its order; points are back in their lots already."""
+    deducted: int = 0
+    """Money to keep back of the tenders, for points that are gone."""
+    clawed_back: int = 0
+    """Points taken back of what the purchase had earned."""
+    debt: int = 0
+    """Of those, what the member owed before anything that came back paid it."""
+    waived: int = 0
+    """Points that should have been taken back, and that the programme's policy leaves."""
+
+
 class Receipt(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """An accepted command: the position of its last event, and the balances it left."""
+    """An accepted command: the position of its last event, and the balances it left; of a refund, what it came to."""
 
     position: int
     balances: tuple[Balance, ...] = ()
+    refunded: Refunded | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -39,7 +56,8 @@ def encode_answer(answer: Receipt | Refusal) -> bytes:
         each if each.pending or each.held or each.quarantined or each.debt else (each.member, each.unit, each.open)
         for each in answer.balances
     ]
-    return _encode((answer.position, balances))
+    stored = (answer.position, balances)
+    return _encode(stored if answer.refunded is None else (*stored, answer.refunded))
 
 
 def decode_answer(stored: bytes) -> Receipt | Refusal:

@@ -281,6 +281,7 @@ class Writer:
                     break
                 except NotLoaded as cold:
                     await self._load(draft, work.requests[place:], cold.stream)
+            self.cache.forget_unknown()
 
     async def _load(self, draft: Draft, requests: Sequence[Request], needed: str) -> None:
         """Load what these requests read, as far as that can be told by now; at least the stream that is needed."""
@@ -289,7 +290,8 @@ class Writer:
             states = draft.states(request)
             for command in request.commands:
                 streams.update(streams_of(states, command))
-        await self.cache.load(streams)
+        flying = self._flight[0].draft.recorded if self._flight is not None else {}
+        await self.cache.load(streams, (draft.recorded, flying))
 
     def _launch(self, work: Work) -> None:
         """Send a decided batch off; what comes next is decided on top of it."""

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-from ledger.events import ClockKind, EarningBase, Funding, RewardKind, RewardStatus, TenderType
+from ledger.events import Clawback, ClockKind, EarningBase, Funding, RewardKind, RewardStatus, TenderType
 from ledger.quantities import Rounding
 from ledger.refusals import Reason
 from loyalty.v1 import answers_pb2, types_pb2
@@ -23,6 +23,8 @@ REWARD_KIND = _words(types_pb2.RewardKind, "REWARD_KIND", RewardKind)
 REWARD_STATUS = {0: RewardStatus.ACTIVE, **_words(types_pb2.RewardStatus, "REWARD_STATUS", RewardStatus)}
 CLOCK_KIND = _words(types_pb2.ClockKind, "CLOCK_KIND", ClockKind)
 EARNING_BASE = {0: EarningBase.GROSS, **_words(types_pb2.EarningBase, "EARNING_BASE", EarningBase)}
+CLAWBACK = {0: Clawback.ALLOW_DEBT, **_words(types_pb2.Clawback, "CLAWBACK", Clawback)}
+TENDER_VALUE = {word: value for value, word in TENDER_TYPE.items()}
 ROUNDING = _words(types_pb2.Rounding, "ROUNDING", Rounding)
 REASON_VALUE = {reason: answers_pb2.RefusalReason.Value(f"REFUSAL_REASON_{reason.name}") for reason in Reason}
 """The other way, since reasons only go out."""

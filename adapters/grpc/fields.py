@@ -65,6 +65,14 @@ def source_id(text: str, field: str) -> str:
     return "/".join(map(encode_id, _checked(text, field, SOURCE_LENGTH_MAX).split("/")))
 
 
+def lot(text: str, field: str) -> str:
+    """The id of a lot, `<member>:<number>`, as the ledger gave it."""
+    member, colon, number = text.rpartition(":")
+    if not (colon and number.isascii() and number.isdecimal() and len(number) <= 18):
+        raise InvalidCommand(field, "is not the id of a lot")
+    return f"{ident(member, field)}:{int(number)}"
+
+
 def optional_ident(text: str, field: str) -> str:
     """An id, or nothing."""
     return ident(text, field) if text else ""

@@ -19,6 +19,7 @@ from adapters.grpc.fields import (
     instant,
     known_name,
     label,
+    lot,
     name,
     number,
     optional_ident,
@@ -28,7 +29,7 @@ from adapters.grpc.fields import (
     source_id,
     trace,
 )
-from adapters.grpc.values_from_proto import lines, price, settings, tenders
+from adapters.grpc.values_from_proto import LINES_MAX, lines, price, settings, tenders
 from ledger import commands as c
 from ledger.commands import Command, Request
 from ledger.errors import InvalidCommand
@@ -82,6 +83,40 @@ def _record_purchase(body: pb.RecordPurchaseRequest) -> Command:
         lines(body.lines),
         optional_ident(body.store, "store"),
         tenders(body.tenders),
+    )
+
+
+def _refund_purchase(body: pb.RefundPurchaseRequest) -> Command:
+    return c.RefundPurchase(
+        ident(body.refund, "refund"),
+        ident(body.order, "order"),
+        optional_ident(body.order_channel, "order_channel"),
+        tuple(
+            c.RefundLine(line.line, number(line.quantity, f"lines[{place}].quantity"))
+            if line.HasField("quantity")
+            else c.RefundLine(line.line)
+            for place, line in enumerate(at_most(body.lines, LINES_MAX, "lines"))
+        ),
+        optional_label(body.reason, "reason"),
+    )
+
+
+def _adjust(body: pb.AdjustRequest) -> Command:
+    return c.Adjust(
+        ident(body.member, "member"),
+        amount(body.points, "points"),
+        label(body.reason, "reason"),
+        label(body.approver, "approver"),
+        lot(body.lot, "lot") if body.lot else "",
+        optional_instant(body, "expires_at"),
+    )
+
+
+def _reverse(body: pb.ReverseRequest) -> Command:
+    return c.Reverse(
+        command_id(body.target, "target"),
+        label(body.reason, "reason"),
+        number(body.points, "points") if body.HasField("points") else None,
     )
 
 
@@ -182,6 +217,9 @@ DECODERS: dict[str, Callable[[Any], Command]] = {
     "enrol_member": _enrol_member,
     "earn": _earn,
     "record_purchase": _record_purchase,
+    "refund_purchase": _refund_purchase,
+    "adjust": _adjust,
+    "reverse": _reverse,
     "define_reward": _define_reward,
     "redeem": _redeem,
     "fulfil": _fulfil,

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.grpc.enums import REASON_VALUE
+from adapters.grpc.enums import REASON_VALUE, TENDER_VALUE
 from adapters.grpc.faults import fault_of
 from adapters.grpc.positions import position_token
 from ledger.errors import LedgerError
 from ledger.ids import decode_id
-from ledger.receipts import Outcome, Receipt
+from ledger.receipts import Outcome, Receipt, Refunded
 from ledger.refusals import Reason, Refusal
 from loyalty.v1 import answers_pb2, commands_pb2
 
@@ -37,6 +37,17 @@ def fill_receipt(message: answers_pb2.Receipt, receipt: Receipt, repeated: bool)
             entry.debt = balance.debt
     if repeated:
         message.repeated = True
+    if receipt.refunded is not None:
+        _fill_refunded(message.refunded, receipt.refunded)
+
+
+def _fill_refunded(message: answers_pb2.Refunded, refunded: Refunded) -> None:
+    for tender in refunded.tenders:
+        back = message.tenders.add(type=TENDER_VALUE[tender.type], amount=tender.amount)
+        if tender.points is not None:
+            back.points.unit, back.points.value = tender.points.unit, tender.points.value
+    message.deducted, message.clawed_back = refunded.deducted, refunded.clawed_back
+    message.debt, message.waived = refunded.debt, refunded.waived
 
 
 def fill_refusal(message: answers_pb2.Refusal, refusal: Refusal, repeated: bool) -> None:

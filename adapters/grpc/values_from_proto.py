@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapters.grpc.enums import CLOCK_KIND, EARNING_BASE, ROUNDING, TENDER_TYPE
+from adapters.grpc.enums import CLAWBACK, CLOCK_KIND, EARNING_BASE, ROUNDING, TENDER_TYPE
 from adapters.grpc.fields import (
     amount,
     at_most,
@@ -45,6 +45,8 @@ def settings(message: pb.Settings, field: str) -> Settings:
         choice(EARNING_BASE, message.earning_base, f"{field}.earning_base"),
         message.lot_months,
         message.pending_days,
+        choice(CLAWBACK, message.clawback, f"{field}.clawback"),
+        number(message.debt_limit, f"{field}.debt_limit") if message.HasField("debt_limit") else None,
     )
 
 

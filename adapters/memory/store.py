@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from ledger.errors import Fenced
-from ledger.ports import Batch, Head, Snapshot, StoredStream
+from ledger.ports import Batch, Head, Snapshot, StoredEvent, StoredStream
 from ledger.receipts import Outcome, decode_answer
 from ledger.records import COLUMNS, GENESIS, OUTCOME_COLUMNS, Record, fields_of, record_of, split_rows
 
@@ -77,6 +77,14 @@ class MemoryStore:
 
     async def business_keys(self, keys: Sequence[bytes]) -> set[bytes]:
         return self.memory.keys.intersection(keys)
+
+    async def accepted(self, ids: Sequence[bytes]) -> dict[bytes, list[StoredEvent]]:
+        found: dict[bytes, list[StoredEvent]] = {}
+        for record in self.memory.records:
+            if record.command_id in ids:
+                event = (record.stream, record.topic, record.occurred_at, record.event)
+                found.setdefault(record.command_id, []).append(event)
+        return found
 
     async def streams(self, fingerprints: Mapping[str, str]) -> dict[str, StoredStream]:
         found = {}

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 from adapters.postgres.appending import ADVANCE, COPY_EVENTS, COPY_OUTCOMES, LEAD, advance_parameters, copy_data
 from adapters.postgres.connect import UuidArray, connect_async
 from ledger.errors import Fenced, Unavailable
-from ledger.ports import Batch, Head, Snapshot, StoredStream
+from ledger.ports import Batch, Head, Snapshot, StoredEvent, StoredStream
 from ledger.receipts import Outcome, decode_answer
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,20 @@ CROSS JOIN LATERAL (
     SELECT events.version, events.topic, events.occurred_at, events.event FROM ledger.events AS events
     WHERE events.stream = wanted.stream COLLATE "C" AND events.version > wanted.version
     ORDER BY events.version) AS found
+"""
+
+_EVENTS_USUAL = 8
+"""Few commands lead to more events."""
+
+_ACCEPTED = """
+SELECT wanted.command_id, found.stream, found.topic, found.occurred_at, found.event
+FROM (SELECT command_id, (convert_from(answer, 'UTF8')::jsonb ->> 0)::bigint AS position FROM ledger.outcomes
+      WHERE command_id = ANY(%s) AND get_byte(answer, 0) = ascii('[')) AS wanted
+CROSS JOIN LATERAL (
+    SELECT events.* FROM ledger.events AS events
+    WHERE events.position BETWEEN wanted.position - %s + 1 AND wanted.position
+      AND events.command_id = wanted.command_id
+    ORDER BY events.position) AS found
 """
 
 
@@ -177,6 +191,22 @@ class PostgresStore:
                 "SELECT business_key FROM ledger.events WHERE business_key = ANY(%s)", (UuidArray.of(keys),)
             )
             return {row[0] for row in await cursor.fetchall()}
+
+    async def accepted(self, ids: Sequence[bytes]) -> dict[bytes, list[StoredEvent]]:
+        """What the accepted ones among these commands led to: their events lie together, up to the one answered."""
+        found: dict[bytes, list[StoredEvent]] = {}
+        wanted, most = list(ids), _EVENTS_USUAL
+        while wanted:
+            for id_ in wanted:
+                found.pop(id_, None)
+            async with self._faults(self._streams) as connection:
+                cursor = await connection.cursor(binary=True).execute(_ACCEPTED, (UuidArray.of(wanted), most))
+                for id_, *event in await cursor.fetchall():
+                    found.setdefault(id_, []).append(tuple(event))
+            # As many as were asked for: there may be more, so ask again, further back.
+            wanted = [id_ for id_ in wanted if len(found.get(id_, ())) == most]
+            most *= 64
+        return found
 
     async def streams(self, fingerprints: Mapping[str, str]) -> dict[str, StoredStream]:
         """What is stored of these streams, from fitting snapshots on."""

@@ -15,21 +15,27 @@ MEMBER = "SELECT FROM {members} AS members WHERE programme = %(programme)s AND m
 
 # At the present or later: sums of buckets; of what is left unexpired, some may be pending yet.
 BALANCES = """
-SELECT unit, (sum(unexpired) - sum(pending))::bigint, sum(pending)::bigint, sum(held)::bigint
+SELECT unit, (sum(unexpired) - sum(pending))::bigint, sum(pending)::bigint, sum(held)::bigint,
+       0::bigint AS quarantined, sum(debt)::bigint
 FROM (
-    SELECT unit, CASE WHEN expires_at > %(at)s THEN remaining ELSE 0 END AS unexpired, held, 0 AS pending
+    SELECT unit, CASE WHEN expires_at > %(at)s THEN remaining ELSE 0 END AS unexpired, held, 0 AS pending, 0 AS debt
     FROM {buckets} AS buckets WHERE programme = %(programme)s AND member = %(member)s
     UNION ALL
-    SELECT unit, 0, 0, points FROM {pending} AS pending
-    WHERE programme = %(programme)s AND member = %(member)s AND available_at > %(at)s) AS sums
+    SELECT unit, 0, 0, points, 0 FROM {pending} AS pending
+    WHERE programme = %(programme)s AND member = %(member)s AND available_at > %(at)s
+    UNION ALL
+    SELECT unit, 0, 0, 0, points FROM {debts} AS debts
+    WHERE programme = %(programme)s AND member = %(member)s) AS sums
 GROUP BY unit
 """
 
 # In the past, lots that were available when they were granted may have been granted later: buckets cannot tell.
 PAST_BALANCES = """
 SELECT unit, coalesce(sum(remaining) FILTER (WHERE available_at <= %(at)s AND %(at)s < expires_at), 0)::bigint,
-       coalesce(sum(remaining) FILTER (WHERE %(at)s < available_at), 0)::bigint, sum(held)::bigint
-FROM {lots} AS lots WHERE programme = %(programme)s AND member = %(member)s GROUP BY unit
+       coalesce(sum(remaining) FILTER (WHERE %(at)s < available_at), 0)::bigint, sum(held)::bigint,
+       0::bigint AS quarantined, coalesce(max(debts.points), 0)::bigint
+FROM {lots} AS lots LEFT JOIN {debts} AS debts USING (programme, member, unit)
+WHERE programme = %(programme)s AND member = %(member)s GROUP BY unit
 """
 
 LOTS = """

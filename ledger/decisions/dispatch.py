@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 from ledger import commands as c
 from ledger.calendar import MINUTE, Instant
-from ledger.decisions import points, programmes, purchases, redemptions, stock
+from ledger.decisions import adjustments, points, programmes, purchases, redemptions, refunds, reversals, stock
 from ledger.decisions.checks import Decision
+from ledger.decisions.debts import pay_debts
 from ledger.decisions.due import decide_expire, expire_streams
+from ledger.errors import InvalidCommand
 from ledger.events import Source
 from ledger.policy import Policy
-from ledger.refusals import Reason, refuse
+from ledger.refusals import Reason, Refusal, refuse
 from ledger.states.lookup import States
 
 FUTURE_MAX = 5 * MINUTE
@@ -48,6 +50,9 @@ HANDLERS: dict[type[c.Command], Handler] = {
     c.RecordPurchase: Handler(
         purchases.decide_purchase, lambda s, k: (s.member_stream(k.member), s.order_stream(k.order))
     ),
+    c.RefundPurchase: Handler(refunds.decide_refund, refunds.refund_streams),
+    c.Adjust: Handler(adjustments.decide_adjust, _member),
+    c.Reverse: Handler(reversals.decide_reverse, reversals.reversal_streams),
     c.DefineReward: Handler(redemptions.decide_define, lambda s, k: (s.reward_stream(k.reward),)),
     c.Redeem: Handler(redemptions.decide_redeem, redemptions.redeem_streams),
     c.Fulfil: Handler(redemptions.decide_fulfil, lambda s, k: redemptions.redemption_streams(s, k.redemption)),
@@ -78,8 +83,9 @@ def source_of(channel: str, command: c.Command) -> Source | None:
     return None
 
 
-def decide(states: States, command: c.Command, at: Instant, wall: Instant) -> Decision:
-    """What a command leads to, dated `at`, while the wall clock shows `wall`. Raises InvalidCommand and NotLoaded."""
+def decide(states: States, command: c.Command, request: c.Request, wall: Instant) -> Decision:
+    """What a command of a request leads to, while the wall clock shows `wall`. Raises InvalidCommand and NotLoaded."""
+    at = request.occurred_at
     programme = states.programme()
     policy = programme.policy
     if policy is None:
@@ -89,4 +95,7 @@ def decide(states: States, command: c.Command, at: Instant, wall: Instant) -> De
     now = programme.now(wall)
     if not now - policy.backdating <= at <= now + FUTURE_MAX and type(command) is not c.AdvanceClock:
         return refuse(Reason.IN_THE_FUTURE if at > now else Reason.TOO_FAR_BACK, now=now, occurred_at=at)
-    return HANDLERS[type(command)].decide(states, policy, command, at)
+    if isinstance(command, c.Adjust) and command.approver == request.actor:
+        raise InvalidCommand("approver", "must be somebody else than who asks")
+    decision = HANDLERS[type(command)].decide(states, policy, command, at)
+    return decision if isinstance(decision, Refusal) else pay_debts(states, decision, at)

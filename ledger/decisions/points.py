@@ -136,6 +136,13 @@ def decide_transfer(states: States, policy: Policy, command: c.Transfer, at: Ins
     taken = take(sender, command.points, at)
     if isinstance(taken, Refusal):
         return taken
+    return transferred(states, sender, receiver, command.points.unit, taken, at)
+
+
+def transferred(
+    states: States, sender: Member, receiver: Member, unit: str, taken: Taken, at: Instant, *, reverses: str = ""
+) -> Events:
+    """The events by which points taken from one member's lots come to another's."""
     parts = parts_of(sender, taken)
     children = tuple(
         e.ChildLot(
@@ -153,10 +160,9 @@ def decide_transfer(states: States, policy: Policy, command: c.Transfer, at: Ins
         )
         for place, (lot, points) in enumerate(taken)
     )
-    unit = command.points.unit
     return [
-        (states.member_stream(command.sender), e.PointsTransferredOut(unit, parts, command.receiver)),
-        (states.member_stream(command.receiver), e.PointsTransferredIn(unit, children, command.sender)),
+        (states.member_stream(sender.id), e.PointsTransferredOut(unit, parts, receiver.id, reverses)),
+        (states.member_stream(receiver.id), e.PointsTransferredIn(unit, children, sender.id, reverses)),
     ]
 
 

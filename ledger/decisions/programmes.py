@@ -6,6 +6,7 @@ from ledger.calendar import Calendar, Instant
 from ledger.decisions.checks import Decision, check_fraction
 from ledger.errors import InvalidCommand
 from ledger.policy import Policy
+from ledger.quantities import VALUE_MAX
 from ledger.refusals import Reason, refuse
 from ledger.states.lookup import States
 
@@ -42,6 +43,7 @@ def check_settings(settings: e.Settings) -> None:
         ("pending_days", settings.pending_days, 0, 3660),
         ("hold_seconds", settings.hold_seconds, 1, SECONDS_MAX),
         ("backdating_seconds", settings.backdating_seconds, 0, SECONDS_MAX),
+        ("debt_limit", settings.debt_limit or 0, 0, VALUE_MAX),
     ):
         if not least <= value <= most:
             raise InvalidCommand(f"settings.{field}", f"must be from {least} to {most}, not {value}")

@@ -12,11 +12,11 @@ from ledger.decisions.checks import (
     check_money,
     check_points,
 )
-from ledger.decisions.points import beyond_limit, parts_of, take
+from ledger.decisions.points import Taken, beyond_limit, parts_of, take
 from ledger.errors import InvalidCommand
 from ledger.events import EarningBase, TenderType
 from ledger.policy import Policy
-from ledger.quantities import VALUE_MAX, round_fraction, split
+from ledger.quantities import VALUE_MAX, Amount, round_fraction, split
 from ledger.refusals import Reason, Refusal, refuse
 from ledger.states.lookup import States
 from ledger.states.member import Member
@@ -42,9 +42,9 @@ def decide_purchase(states: States, policy: Policy, command: c.RecordPurchase, a
         return refusal
     if states.order(command.order).version:
         return refuse(Reason.ORDER_ALREADY_RECORDED, order=command.order, channel=states.channel)
-    spent = _spend(states, policy, member, command, at)
-    if isinstance(spent, Refusal):
-        return spent
+    payments = _payments(member, command, at)
+    if isinstance(payments, Refusal):
+        return payments
     earning = _earning(policy, command.lines, tenders, due)
     lot = ""
     earned: Events = []
@@ -62,7 +62,29 @@ def decide_purchase(states: States, policy: Policy, command: c.RecordPurchase, a
         policy.settings.currency,
         earning,
         lot,
+        policy.terms(at).issued if lot else "",
+        policy.terms(at).expires_at if lot else None,
+        tuple(
+            e.Spent(amount.unit, tuple(lot.taken(member.id, points) for lot, points in taken))
+            for _, amount, taken in payments
+        ),
     )
+    stream = states.member_stream(member.id)
+    order = f"{states.channel}/{command.order}"
+    spent: Events = [
+        (
+            stream,
+            e.PointsRedeemed(
+                amount.unit,
+                parts_of(member, taken),
+                e.RedeemKind.OFFSET,
+                hold=tender.hold,
+                order=order,
+                amount=tender.amount,
+            ),
+        )
+        for tender, amount, taken in payments
+    ]
     return [(states.order_stream(command.order), purchase), *spent, *earned]
 
 
@@ -134,37 +156,28 @@ def _check_tenders(tenders: tuple[e.Tender, ...], due: int, policy: Policy) -> t
     return tenders
 
 
-def _spend(states: States, policy: Policy, member: Member, command: c.RecordPurchase, at: Instant) -> Events | Refusal:
-    """The points that pay for the bill: out of the open lots, or out of a hold that is named."""
-    events: Events = []
-    stream = states.member_stream(command.member)
-    order = f"{states.channel}/{command.order}"
+def _payments(member: Member, command: c.RecordPurchase, at: Instant) -> list[tuple[e.Tender, Amount, Taken]] | Refusal:
+    """The tenders in points with the lots that give them: out of the open ones, or out of a hold that is named."""
+    payments: list[tuple[e.Tender, Amount, Taken]] = []
     for place, tender in enumerate(command.tenders):
-        if tender.points is None:
+        amount = tender.points
+        if amount is None:
             continue
         if tender.hold:
             hold = member.holds.get(tender.hold)
-            if (
-                hold is None
-                or hold.redemption
-                or any(isinstance(event, e.PointsRedeemed) and event.hold == tender.hold for _, event in events)
-            ):
+            if hold is None or hold.redemption or any(other.hold == tender.hold for other, _, _ in payments):
                 return refuse(Reason.HOLD_NOT_FOUND, hold=tender.hold)
             if hold.expires_at <= at:
                 return refuse(Reason.HOLD_EXPIRED, hold=tender.hold, expired_at=hold.expires_at)
-            if (hold.unit, hold.points) != (tender.points.unit, tender.points.value):
+            if (hold.unit, hold.points) != (amount.unit, amount.value):
                 raise InvalidCommand(f"tenders[{place}].points", f"the hold has {hold.points} {hold.unit}")
-            parts = parts_of(member, ((lot, lot.points) for lot in hold.lots))
+            payments.append((tender, amount, [(lot, lot.points) for lot in hold.lots]))
         else:
-            taken = take(member, tender.points, at)
+            taken = take(member, amount, at)
             if isinstance(taken, Refusal):
                 return taken
-            parts = parts_of(member, taken)
-        redeemed = e.PointsRedeemed(
-            tender.points.unit, parts, e.RedeemKind.OFFSET, hold=tender.hold, order=order, amount=tender.amount
-        )
-        events.append((stream, redeemed))
-    return events
+            payments.append((tender, amount, taken))
+    return payments
 
 
 def _earning(policy: Policy, lines: tuple[e.Line, ...], tenders: tuple[e.Tender, ...], due: int) -> e.Earning | None:
@@ -190,6 +203,7 @@ def _earning(policy: Policy, lines: tuple[e.Line, ...], tenders: tuple[e.Tender,
         BASE_RULE,
         policy.version,
         tuple(split(points, amounts)) if points else (),
+        settings.earning_base,
     )
 
 

@@ -8,6 +8,7 @@ from ledger.events import Fact
 from ledger.states.member import Member
 from ledger.states.orders import Order
 from ledger.states.programme import Programme
+from ledger.states.reversals import Reversal
 from ledger.states.rewards import Redemption, Reward
 from ledger.states.stock import Stock
 
@@ -28,6 +29,7 @@ KINDS: dict[str, type[Any]] = {
     "member": Member,
     "order": Order,
     "redemption": Redemption,
+    "reversal": Reversal,
     "reward": Reward,
     "stock": Stock,
 }
@@ -37,6 +39,16 @@ KINDS: dict[str, type[Any]] = {
 def kind_of(stream: str) -> str:
     """The kind of a stream, the second part of its name."""
     return stream.split("/", 2)[1]
+
+
+def programme_of(stream: str) -> str:
+    """The programme of a stream, the first part of its name."""
+    return stream.partition("/")[0]
+
+
+def command_of(stream: str) -> bytes:
+    """The command that a stream of reversals is about."""
+    return bytes.fromhex(stream.rpartition("/")[2])
 
 
 class NotLoaded(Exception):
@@ -80,8 +92,11 @@ class States:
     def member_stream(self, member: str) -> str:
         return self._members + member
 
-    def order_stream(self, order: str) -> str:
-        return ids.order_stream(self.name, self.channel, order)
+    def order_stream(self, order: str, channel: str = "") -> str:
+        return ids.order_stream(self.name, channel or self.channel, order)
+
+    def reversal_stream(self, command_id: bytes) -> str:
+        return ids.reversal_stream(self.name, command_id)
 
     def redemption_stream(self, redemption: str) -> str:
         return ids.redemption_stream(self.name, redemption)
@@ -103,6 +118,9 @@ class States:
 
     def order(self, order: str) -> Order:
         return cast(Order, self.get(self.order_stream(order)))
+
+    def reversal(self, command_id: bytes) -> Reversal:
+        return cast(Reversal, self.get(self.reversal_stream(command_id)))
 
     def redemption(self, redemption: str) -> Redemption:
         return cast(Redemption, self.get(self.redemption_stream(redemption)))

@@ -12,7 +12,7 @@ from itertools import islice
 import msgspec
 
 from ledger.calendar import EARLIEST, Instant
-from ledger.events import Funding, Part, Source
+from ledger.events import Funding, Part, Source, Taken
 from ledger.ids import lot_id, lot_number
 
 
@@ -35,6 +35,21 @@ class Lot(msgspec.Struct, frozen=True, gc=False, array_like=True):
         """Some of this lot's points, as events name them."""
         return Part(
             lot_id(member, self.number), points, self.root, self.issued, self.funding, self.expires_at, self.unit_cost
+        )
+
+    def taken(self, member: str, points: int) -> Taken:
+        """Some of this lot's points, as events name them that may have to be undone."""
+        return Taken(
+            lot_id(member, self.number),
+            points,
+            self.root,
+            self.issued,
+            self.funding,
+            self.expires_at,
+            self.earned_at,
+            self.available_at,
+            self.source,
+            self.unit_cost,
         )
 
     def with_points(self, points: int) -> "Lot":
@@ -85,11 +100,9 @@ class Queue:
             key = (lot.earned_at, lot.number)
             last = lots[numbers[-1]]
             if (last.earned_at, last.number) > key:
-                for place in range(self._head, len(numbers)):
-                    other = lots[numbers[place]]
-                    if (other.earned_at, other.number) > key:
-                        numbers.insert(place, lot.number)
-                        return
+                place = bisect_right(numbers, key, self._head, key=lambda n: (lots[n].earned_at, n))
+                numbers.insert(place, lot.number)
+                return
         numbers.append(lot.number)
 
     def remove(self, number: int) -> None:
@@ -142,9 +155,9 @@ class Lots:
             for number in self._queues[expiry]:
                 yield self._lots[number]
 
-    def get(self, number: int) -> Lot:
-        """The lot of this number; raises KeyError when none of its points is left."""
-        return self._lots[number]
+    def get(self, number: int) -> Lot | None:
+        """The lot of this number, as long as points are left in it."""
+        return self._lots.get(number)
 
     # -- what can be spent
 
@@ -165,8 +178,7 @@ class Lots:
 
     def open_and_pending(self, at: Instant) -> tuple[int, int]:
         """Points that are open, and points that are pending, at an instant or at the last event's if that is later."""
-        if at < self.settled_at:
-            at = self.settled_at
+        at = max(at, self.settled_at)
         points, expiries = self.total, self._expiries
         if expiries and expiries[0] <= at:
             points -= self.expired(at)
@@ -223,6 +235,23 @@ class Lots:
         if lot.available_at > self.settled_at:
             self._pend(lot.available_at, points)
 
+    def restore(self, taken: Taken) -> None:
+        """Put points back into the lot they were taken out of, whether or not anything is left of it."""
+        self.add(
+            Lot(
+                lot_number(taken.lot),
+                taken.points,
+                taken.earned_at,
+                taken.available_at,
+                taken.expires_at,
+                taken.root,
+                taken.issued,
+                taken.funding,
+                taken.source,
+                taken.unit_cost,
+            )
+        )
+
     def draw(self, number: int, points: int) -> Lot:
         """Take points out of a lot; returns the lot as it was. Raises KeyError or ValueError if they are not there."""
         lot = self._lots[number]
@@ -244,7 +273,7 @@ class Lots:
             self._pend(lot.available_at, -points)
         return lot
 
-    def draw_parts(self, parts: Sequence[Part]) -> list[Lot]:
+    def draw_parts(self, parts: Sequence[Part | Taken]) -> list[Lot]:
         """Take parts out of their lots; returns the lots as they were."""
         return [self.draw(lot_number(part.lot), part.points) for part in parts]
 

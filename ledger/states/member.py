@@ -31,12 +31,13 @@ class MemberImage(msgspec.Struct, frozen=True, array_like=True):
     lots_made: int
     units: dict[str, tuple[Instant, list[Lot]]]
     holds: list[Hold]
+    debts: dict[str, int]
 
 
 class Member:
     """What a member owns. `version` is the stream's version; 0: not enrolled."""
 
-    __slots__ = ("_held_sums", "holds", "id", "lots_made", "units", "version")
+    __slots__ = ("_held_sums", "debts", "holds", "id", "lots_made", "units", "version")
 
     Image = MemberImage
 
@@ -47,6 +48,8 @@ class Member:
         self.units: dict[str, Lots] = {}
         self.holds: dict[str, Hold] = {}
         self._held_sums: dict[str, int] = {}
+        self.debts: dict[str, int] = {}
+        """Points owed, by unit; a unit in which nothing is owed has no entry."""
 
     @property
     def enrolled(self) -> bool:
@@ -84,7 +87,9 @@ class Member:
         balances = []
         for unit, lots in self.units.items():
             opened, pending = lots.open_and_pending(at)
-            balances.append(Balance(self.id, unit, opened, pending, self._held_sums.get(unit, 0)))
+            balances.append(
+                Balance(self.id, unit, opened, pending, self._held_sums.get(unit, 0), 0, self.debts.get(unit, 0))
+            )
         return tuple(balances)
 
     def clone(self) -> "Member":
@@ -93,12 +98,13 @@ class Member:
         copy.version, copy.id, copy.lots_made = self.version, self.id, self.lots_made
         copy.units = {unit: lots.clone() for unit, lots in self.units.items()}
         copy.holds, copy._held_sums = self.holds.copy(), self._held_sums.copy()
+        copy.debts = self.debts.copy()
         return copy
 
     def image(self) -> MemberImage:
         """What a snapshot keeps."""
         units = {unit: (lots.settled_at, list(lots)) for unit, lots in self.units.items()}
-        return MemberImage(self.version, self.id, self.lots_made, units, list(self.holds.values()))
+        return MemberImage(self.version, self.id, self.lots_made, units, list(self.holds.values()), self.debts)
 
     @classmethod
     def restore(cls, image: MemberImage) -> "Member":
@@ -108,6 +114,7 @@ class Member:
         member.units = {unit: Lots(lots, settled_at) for unit, (settled_at, lots) in image.units.items()}
         for hold in image.holds:
             member._add(hold)
+        member.debts = image.debts
         return member
 
     def evolve(self, event: Fact, at: Instant) -> None:
@@ -171,6 +178,28 @@ class Member:
     def _drawn(self, event: Any, at: Instant) -> None:
         self._unit(event.unit, at).draw_parts(event.parts)
 
+    def _taken(self, event: Any, at: Instant) -> None:
+        self._unit(event.unit, at).draw_parts(event.lots)
+
+    def _clawed_back(self, event: e.PointsClawedBack, at: Instant) -> None:
+        self._taken(event, at)
+        self._owe(event.unit, event.debt)
+
+    def _reinstated(self, event: e.PointsReinstated, at: Instant) -> None:
+        lots = self._unit(event.unit, at)
+        for taken in event.lots:
+            lots.restore(taken)
+        self._owe(event.unit, -event.debt)
+
+    def _repaid(self, event: e.DebtRepaid, at: Instant) -> None:
+        self._taken(event, at)
+        self._owe(event.unit, -sum(taken.points for taken in event.lots))
+
+    def _owe(self, unit: str, points: int) -> None:
+        debt = self.debts.pop(unit, 0) + points
+        if debt:
+            self.debts[unit] = debt
+
     def _transferred_in(self, event: e.PointsTransferredIn, at: Instant) -> None:
         lots = self._unit(event.unit, at)
         for child in event.lots:
@@ -197,6 +226,10 @@ _EVOLVE: dict[type[Fact], Callable[[Member, Any, Instant], None]] = {
     e.PointsReleased: Member._released,
     e.PointsRedeemed: Member._redeemed,
     e.PointsExpired: Member._drawn,
+    e.PointsClawedBack: Member._clawed_back,
+    e.PointsReinstated: Member._reinstated,
+    e.PointsForfeited: Member._taken,
+    e.DebtRepaid: Member._repaid,
     e.PointsTransferredOut: Member._drawn,
     e.PointsTransferredIn: Member._transferred_in,
 }

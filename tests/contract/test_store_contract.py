@@ -105,7 +105,11 @@ def first_command(batch: Batch) -> bytes:
 
 
 def first_record(batch: Batch) -> Record:
-    return record_of(split_rows(batch.rows, len(COLUMNS) + 1)[0])
+    return records_of(batch)[0]
+
+
+def records_of(batch: Batch) -> list[Record]:
+    return [record_of(row) for row in split_rows(batch.rows, len(COLUMNS) + 1)]
 
 
 CONFLICTS: dict[str, Conflict] = {
@@ -181,6 +185,25 @@ async def test_a_stream_gives_its_events_in_order_and_nobody_elses(world: World,
     assert found[ANNA].events == logged
     assert [event[0] for event in logged] == list(range(1, 13))
     assert await store.streams({}) == {}
+
+
+@pytest.mark.parametrize("events", [1, 8, 9, 600])
+async def test_what_an_accepted_command_led_to_is_found_again(store: Store, events: int) -> None:
+    before = batch_on(head := await store.acquire(), Entry(BO, 1))
+    await store.append(before, head)
+    batch = batch_on(before.head, *(Entry(ANNA, version) for version in range(1, events + 1)))
+    await store.append(batch, before.head)
+    wanted = records_of(batch)
+    found = await store.accepted([wanted[0].command_id, new_id()])
+    assert found == {
+        wanted[0].command_id: [(record.stream, record.topic, record.occurred_at, record.event) for record in wanted]
+    }
+
+
+async def test_a_refused_command_led_to_nothing(store: Store) -> None:
+    refused = Answered(new_id(), Refusal(Reason.SAME_MEMBER))
+    await store.append(batch_on(head := await store.acquire(), answered=[refused]), head)
+    assert await store.accepted([refused.id]) == {}
 
 
 async def test_a_snapshot_saves_the_events_before_it(store: Store) -> None:

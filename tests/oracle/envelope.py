@@ -45,8 +45,9 @@ class Envelopes:
         event = decode_event(record.topic, record.event)
         if TOPICS[type(event)] != record.topic or encode_event(event) != record.event:
             raise Broken(f"{where}: the stored event comes back different")
-        if bool(record.business_key) != isinstance(event, PointsEarned) or record.business_key in self.keys:
-            raise Broken(f"{where}: a grant has one business key of its own, and nothing else has one")
+        granted = isinstance(event, PointsEarned) and not event.approver
+        if bool(record.business_key) != granted or record.business_key in self.keys:
+            raise Broken(f"{where}: a grant has one business key of its own, except where somebody approved it")
         if record.business_key:
             self.keys.add(record.business_key)
         self.position, self.hash, self.recorded_at = record.position, expected, record.recorded_at

@@ -56,6 +56,7 @@ class Account:
     debits: int = 0
     expiries: int = 0
     settled_at: int = 0
+    debt: int = 0
 
 
 @dataclass
@@ -122,6 +123,19 @@ class Redemption:
 
 
 @dataclass
+class Order:
+    """A purchase, and what came back of it."""
+
+    purchase: e.PurchaseRecorded
+    units: dict[int, int] = field(default_factory=dict)
+    dues: dict[int, int] = field(default_factory=dict)
+    money: list[int] = field(default_factory=list)
+    points: list[int] = field(default_factory=list)
+    clawed_back: int = 0
+    refunds: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Programme:
     """Everything of one loyalty scheme."""
 
@@ -132,6 +146,10 @@ class Programme:
     stocks: dict[str, Stock] = field(default_factory=dict)
     rewards: dict[str, list[e.RewardDefined]] = field(default_factory=dict)
     redemptions: dict[str, Redemption] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    moved: dict[str, int] = field(default_factory=dict)
+    """Points that can be moved back of each command, by its id."""
+    reversed: dict[str, int] = field(default_factory=dict)
 
     @property
     def manual(self) -> bool:

@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from ledger import events as e
 from ledger.events import Fact
 from ledger.records import Record
-from tests.oracle import goods, points
+from tests.oracle import corrections, goods, points
 from tests.oracle.envelope import Envelopes, local_date
 from tests.oracle.facts import Broken, Programme, Stock
 from tests.oracle.loose import Loose, require
 
 _AHEAD = 5 * 60 * 1_000_000
-_FOLDS = points.FOLDS | goods.FOLDS
+_FOLDS = points.FOLDS | goods.FOLDS | corrections.FOLDS
 
-BalanceRow = tuple[str, str, int, int, int]
-"""Member, unit, open, pending, held."""
+BalanceRow = tuple[str, str, int, int, int, int]
+"""Member, unit, open, pending, held, debt."""
 
 
 class Oracle:
@@ -61,6 +61,12 @@ class Oracle:
             in_time = earliest <= record.occurred_at <= self.present(record.programme) + _AHEAD
             require(in_time, record, "it is dated outside of the window")
             _FOLDS[type(event)](programme, record, event, self._loose)
+            if isinstance(event, e.PurchaseRecorded):
+                corrections.bought(programme, record, event)
+            elif isinstance(event, e.PointsEarned):
+                corrections.moved(programme, record, event.points)
+            elif isinstance(event, e.PointsTransferredIn):
+                corrections.moved(programme, record, sum(lot.points for lot in event.lots))
         self._check_sums(programme, record)
 
     def _check_sums(self, programme: Programme, record: Record) -> None:
@@ -94,9 +100,10 @@ class Oracle:
         for unit, account in known.accounts.items() if known else ():
             assert known is not None
             when = max(self.present(programme) if at is None else at, account.settled_at)
-            row = (member, unit, known.open(unit, when), known.pending(unit, when), known.held(unit))
+            opened, pending, held = known.open(unit, when), known.pending(unit, when), known.held(unit)
+            row = (member, unit, opened, pending, held, account.debt)
             late = sum(lot.points for lot in known.lots.values() if lot.unit == unit and lot.expires_at <= when)
-            if sum(row[2:]) + late != account.credits - account.debits - account.expiries:
+            if opened + pending + held + late != account.credits - account.debits - account.expiries:
                 raise Broken(f"{row} and {late} points past their expiry are not what came less what went")
             found.append(row)
         return found

@@ -156,7 +156,11 @@ def expired(programme: Programme, record: Record, event: e.PointsExpired, loose:
 def sent(programme: Programme, record: Record, event: e.PointsTransferredOut, loose: Loose) -> None:
     member = member_of(programme, record)
     require(member.id != event.to, record, "a transfer to oneself")
-    spend(member, event.unit, event.parts, record)
+    if event.reverses:
+        check_parts(member, event.unit, event.parts, record)
+        draw(member, event.parts, record)
+    else:
+        spend(member, event.unit, event.parts, record)
     account_of(member, event.unit, record).debits += sum(part.points for part in event.parts)
     children = []
     for part in event.parts:

@@ -21,6 +21,7 @@ START: Instant = 1_767_240_000_000_000
 """Noon of 2026-01-01 in Shanghai."""
 
 MEMBERS = ("anna", "bo", "cai")
+POOR = "dan"
 REWARDS = ("mug", "cup", "spa")
 
 BY_HAND = e.Settings(
@@ -70,9 +71,13 @@ class Author:
         self.wall = START
         self.clocks = dict.fromkeys(programmes, START)
         self.steps: list[Step] = []
+        self.orders: dict[str, list[str]] = {programme: [] for programme in programmes}
+        self.reversible: dict[str, list[int]] = {programme: [] for programme in programmes}
+        self.programme = programmes[0]
+        """What was bought, and the numbers of the requests that may be reversed, whatever became of them."""
         for programme in programmes:
             opening: list[Command] = [c.OpenProgramme(PROGRAMMES[programme])]
-            opening += [c.EnrolMember(member) for member in MEMBERS]
+            opening += [c.EnrolMember(member) for member in (*MEMBERS, POOR)]
             opening += [self.reward(Random(number), name) for number, name in enumerate(REWARDS)]
             opening += [c.ReceiveStock(sku, "shop", 4, 333) for sku in ("mug", "cup")]
             for command in opening:
@@ -82,16 +87,23 @@ class Author:
         number = len(self.steps).to_bytes(16, "big")
         request = Request(number, programme, at, commands, "till-1", "shop", validate_only=validate_only)
         self.steps.append(Step(self.wall, request))
+        for command in commands:
+            if isinstance(command, c.RecordPurchase):
+                self.orders[programme].append(command.order)
+            elif isinstance(command, c.Earn | c.Adjust | c.Transfer | c.Reverse) and len(commands) == 1:
+                self.reversible[programme].append(len(self.steps) - 1)
 
     def write(self, number: int) -> None:
         """Add the step that follows from a number."""
         random = Random(number)
-        programme = random.choice(self.programmes)
+        self.programme = programme = random.choice(self.programmes)
         draw = random.random()
         if draw < 0.04:
             self.again(random)
         elif draw < 0.14:
             self.pass_time(random, programme)
+        elif draw < 0.17:
+            self.overspend(random, programme)
         else:
             size = random.randrange(2, 5) if draw < 0.24 else 1
             now = self.clocks[programme]
@@ -115,6 +127,15 @@ class Author:
             self.wall += passed
             self.clocks[programme] = self.wall
 
+    def overspend(self, random: Random, programme: str) -> None:
+        """The poorest member is granted points, gives them away, and the grant is reversed."""
+        at = self.clocks[programme]
+        points = Amount("points", random.randrange(10, 60))
+        self.send(programme, (c.Earn(POOR, points, e.Source("visit", str(random.random())), available_at=at),), at)
+        grant = (len(self.steps) - 1).to_bytes(16, "big")
+        self.send(programme, (c.Transfer(POOR, random.choice(MEMBERS), points),), at)
+        self.send(programme, (c.Reverse(grant, "mistake"),), at)
+
     def command(self, random: Random, at: Instant) -> Command:
         (kind,) = random.choices(tuple(_KINDS), tuple(_KINDS.values()))
         return kind(self, random, at)
@@ -126,7 +147,7 @@ class Author:
     # -- one method for each command
 
     def member(self, random: Random) -> str:
-        return random.choice(MEMBERS) if random.random() < 0.98 else "nemo"
+        return random.choice(MEMBERS) if random.random() < 0.93 else random.choice((POOR, POOR, "nemo"))
 
     def amount(self, random: Random, most: int = 60) -> Amount:
         return Amount(random.choice(("points", "points", "points", "stars")), random.randrange(1, most))
@@ -166,6 +187,29 @@ class Author:
             paid = [e.Tender(e.TenderType.POINTS, held.value, held, f"h{number}")]
         rest = due - sum(tender.amount for tender in paid)
         return (*paid, e.Tender(random.choice((e.TenderType.CASH, e.TenderType.ON_ACCOUNT)), rest)) if way else ()
+
+    def return_(self, random: Random, at: Instant) -> Command:
+        lines = tuple(c.RefundLine(line, random.choice((None, 1))) for line in range(3) if random.random() < 0.5)
+        bought = self.orders[self.programme]
+        order = random.choice(bought[-12:]) if bought else self.name(random, "o", 20)
+        return c.RefundPurchase(f"f{random.randrange(4)}", order, lines=lines)
+
+    def adjust(self, random: Random, at: Instant) -> Command:
+        points = self.amount(random, 40)
+        if random.random() < 0.5:
+            return c.Adjust(self.member(random), points, "goodwill", "manager")
+        lot = random.choice(("", "", f"{random.choice(MEMBERS)}:{random.randrange(1, 30)}"))
+        return c.Adjust(self.member(random), Amount(points.unit, -points.value), "error", "manager", lot)
+
+    def reverse(self, random: Random, at: Instant) -> Command:
+        """One of the last that may be reversed, or any, or one that is yet to come."""
+        number = random.randrange(len(self.steps) + 2)
+        reversible = self.reversible[self.programme]
+        if reversible and random.random() < 0.8:
+            number = random.choice(reversible[-random.choice((3, 12)) :])
+        return c.Reverse(
+            number.to_bytes(16, "big"), "mistake", random.choice((None, None, random.randrange(1, 20), 500))
+        )
 
     def give(self, random: Random, at: Instant) -> Command:
         return c.Transfer(self.member(random), self.member(random), self.amount(random))
@@ -221,6 +265,9 @@ class Author:
 _KINDS: dict[Callable[[Author, Random, Instant], Command], int] = {
     Author.earn: 24,
     Author.buy: 16,
+    Author.return_: 12,
+    Author.adjust: 4,
+    Author.reverse: 12,
     Author.give: 12,
     Author.hold: 8,
     Author.release: 6,

@@ -59,6 +59,8 @@ SETTINGS = t.Settings(
     earning_rate="1/100",
     rounding="ROUNDING_HALF_UP",
     point_value="1",
+    clawback="CLAWBACK_WITHIN_BALANCE",
+    debt_limit=50,
 )
 LINE = t.Line(
     sku="tea", quantity=2, list_price=500, net=400, gross=452, discounts=[t.Discount(kind="member", amount=48)],
@@ -76,7 +78,8 @@ COMMANDS: list[tuple[str, Any, c.Command]] = [
         pb.OpenProgrammeRequest(settings=SETTINGS),
         c.OpenProgramme(
             e.Settings("Asia/Shanghai", e.ClockKind.MANUAL, (e.PointUnit("PTS"), e.PointUnit("积分", 2)), "CNY", 2,
-                       "PTS", "1/100", Rounding.HALF_UP, "1", 7 * 86_400, 30 * 86_400)
+                       "PTS", "1/100", Rounding.HALF_UP, "1", 7 * 86_400, 30 * 86_400,
+                       clawback=e.Clawback.WITHIN_BALANCE, debt_limit=50)
         ),
     ),
     ("advance_clock", pb.AdvanceClockRequest(now=LATER), c.AdvanceClock(THEN)),
@@ -100,6 +103,30 @@ COMMANDS: list[tuple[str, Any, c.Command]] = [
             "s1",
             (e.Tender(e.TenderType.POINTS, 100, Amount("PTS", 100), "h1"), e.Tender(e.TenderType.CASH, 352)),
         ),
+    ),
+    (
+        "refund_purchase",
+        pb.RefundPurchaseRequest(
+            refund="f1", order="A1", order_channel="shop", lines=[pb.RefundLine(line=2), pb.RefundLine(quantity=1)],
+            reason="broken",
+        ),
+        c.RefundPurchase("f1", "A1", "shop", (c.RefundLine(2), c.RefundLine(0, 1)), "broken"),
+    ),
+    (
+        "adjust",
+        pb.AdjustRequest(member="anna", points=t.Amount(unit="PTS", value=-5), reason="error", approver="desk",
+                         lot="anna:3"),
+        c.Adjust("anna", Amount("PTS", -5), "error", "desk", "anna:3"),
+    ),
+    (
+        "adjust",
+        pb.AdjustRequest(member="anna", points=PTS, reason="goodwill", approver="desk", expires_at=LATER),
+        c.Adjust("anna", Amount("PTS", 100), "goodwill", "desk", "", THEN),
+    ),
+    (
+        "reverse",
+        pb.ReverseRequest(target=str(COMMAND_ID), reason="mistake", points=7),
+        c.Reverse(COMMAND_ID.bytes, "mistake", 7),
     ),
     (
         "define_reward",

@@ -10,7 +10,7 @@ from typing import Unpack
 from adapters.grpc.client.header import About, HeaderWriter, moment, optional_moment
 from loyalty.v1 import commands_pb2 as pb
 from loyalty.v1.answers_pb2 import Receipt
-from loyalty.v1.commands_pb2 import Command
+from loyalty.v1.commands_pb2 import Command, RefundLine
 from loyalty.v1.types_pb2 import Amount, Line, Price, Settings, Source, Tender
 
 
@@ -85,6 +85,56 @@ class Commands:
             header=self.header.write(about), member=member, order=order, lines=lines, store=store, tenders=tenders
         )
         return await self.submit(Command(record_purchase=request))
+
+    async def refund_purchase(
+        self,
+        *,
+        refund: str,
+        order: str,
+        order_channel: str = "",
+        lines: Sequence[RefundLine] = (),
+        reason: str = "",
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Take lines of a purchase back, by default all that is left; `refunded` of the receipt says what to pay."""
+        request = pb.RefundPurchaseRequest(
+            header=self.header.write(about),
+            refund=refund,
+            order=order,
+            order_channel=order_channel,
+            lines=lines,
+            reason=reason,
+        )
+        return await self.submit(Command(refund_purchase=request))
+
+    async def adjust(
+        self,
+        *,
+        member: str,
+        points: int,
+        unit: str,
+        reason: str,
+        approver: str,
+        lot: str = "",
+        expires_at: datetime | None = None,
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Give points, or take them with a minus sign, by a decision of people."""
+        request = pb.AdjustRequest(
+            header=self.header.write(about),
+            member=member,
+            points=Amount(unit=unit, value=points),
+            reason=reason,
+            approver=approver,
+            lot=lot,
+            expires_at=optional_moment(expires_at),
+        )
+        return await self.submit(Command(adjust=request))
+
+    async def reverse(self, *, target: str, reason: str, points: int | None = None, **about: Unpack[About]) -> Receipt:
+        """Move back what the command with the id `target` moved, by default all that is left of it."""
+        request = pb.ReverseRequest(header=self.header.write(about), target=target, reason=reason, points=points)
+        return await self.submit(Command(reverse=request))
 
     async def define_reward(
         self,

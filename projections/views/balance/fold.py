@@ -4,8 +4,8 @@ A lot changes by every event that names it. Lots of one member that expire toget
 sums: a balance is a sum over the few buckets of a member, however many lots there are. Nothing here is derived from
 the present: whether points are open, pending or expired is for the reader's clock to say.
 
-Points are only ever taken out of lots that are available by then. So what began as pending is kept apart, by the time
-until which it is; taking points out never touches it.
+What began as pending is kept apart, by the time until which it is. Only clawbacks and the like touch it: points are
+otherwise taken out of lots that are available by then.
 """
 
 from collections.abc import Callable, Sequence
@@ -55,6 +55,7 @@ class Fold:
         self.drawn: dict[LotKey, list[int]] = {}
         self.buckets: dict[SumKey, list[int]] = {}
         self.pending: dict[SumKey, int] = {}
+        self.owed: dict[tuple[str, str, str], int] = {}
 
     def changes(self) -> Changes:
         """The rows to write; all sums are differences."""
@@ -64,6 +65,7 @@ class Fold:
             "moved": [(*key, *sums) for key, sums in moved.items()],
             "emptied": [key for key, (remaining, held) in moved.items() if remaining < 0 or held < 0],
             "pending": [(*key, points) for key, points in self.pending.items()],
+            "owed": [(*key, points) for key, points in self.owed.items() if points],
             "drawn": [(*key, *sums) for key, sums in self.drawn.items()],
             "granted": [msgspec.structs.astuple(lot) for lot in self.granted.values()],
         }
@@ -80,14 +82,32 @@ class Fold:
         programme, member = recorded.programme, recorded.subject
         for part in event.parts:
             more, more_held = remaining * part.points, held * part.points
-            _add(self.buckets, (programme, member, event.unit, part.expires_at), more, more_held)
-            key = (programme, member, lot_number(part.lot))
-            lot = self.granted.get(key)
-            if lot is not None:
-                lot.remaining += more
-                lot.held += more_held
-            else:
-                _add(self.drawn, key, more, more_held)
+            self._change(programme, member, event.unit, part, more, more_held)
+
+    def _change(
+        self, programme: str, member: str, unit: str, part: e.Part | e.Taken, remaining: int, held: int
+    ) -> None:
+        _add(self.buckets, (programme, member, unit, part.expires_at), remaining, held)
+        key = (programme, member, lot_number(part.lot))
+        lot = self.granted.get(key)
+        if lot is not None:
+            lot.remaining += remaining
+            lot.held += held
+        else:
+            _add(self.drawn, key, remaining, held)
+
+    def _move(self, recorded: Recorded, event: Any, sign: int) -> None:
+        """Put points into the event's lots, or take them out; they may be pending yet."""
+        programme, member, unit = recorded.programme, recorded.subject, event.unit
+        for taken in event.lots:
+            self._change(programme, member, unit, taken, sign * taken.points, 0)
+            if taken.available_at > recorded.occurred_at:
+                key = (programme, member, unit, taken.available_at)
+                self.pending[key] = self.pending.get(key, 0) + sign * taken.points
+
+    def _owe(self, recorded: Recorded, unit: str, points: int) -> None:
+        key = (recorded.programme, recorded.subject, unit)
+        self.owed[key] = self.owed.get(key, 0) + points
 
     def _enrolled(self, recorded: Recorded, event: e.MemberEnrolled) -> None:
         self.enrolled.append((recorded.programme, event.member, recorded.occurred_at))
@@ -148,6 +168,21 @@ class Fold:
         else:
             self._draw(recorded, event, -1, 0)
 
+    def _clawed_back(self, recorded: Recorded, event: e.PointsClawedBack) -> None:
+        self._move(recorded, event, -1)
+        self._owe(recorded, event.unit, event.debt)
+
+    def _reinstated(self, recorded: Recorded, event: e.PointsReinstated) -> None:
+        self._move(recorded, event, +1)
+        self._owe(recorded, event.unit, -event.debt)
+
+    def _forfeited(self, recorded: Recorded, event: e.PointsForfeited) -> None:
+        self._move(recorded, event, -1)
+
+    def _repaid(self, recorded: Recorded, event: e.DebtRepaid) -> None:
+        self._move(recorded, event, -1)
+        self._owe(recorded, event.unit, -sum(taken.points for taken in event.lots))
+
     def _left(self, recorded: Recorded, event: e.PointsExpired | e.PointsTransferredOut) -> None:
         self._draw(recorded, event, -1, 0)
 
@@ -168,6 +203,10 @@ _FOLD: dict[type[Fact], Callable[[Fold, Recorded, Any], None]] = {
     e.PointsReleased: Fold._released,
     e.PointsRedeemed: Fold._redeemed,
     e.PointsExpired: Fold._left,
+    e.PointsClawedBack: Fold._clawed_back,
+    e.PointsReinstated: Fold._reinstated,
+    e.PointsForfeited: Fold._forfeited,
+    e.DebtRepaid: Fold._repaid,
     e.PointsTransferredOut: Fold._left,
     e.PointsTransferredIn: Fold._transferred_in,
 }

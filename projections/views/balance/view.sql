@@ -46,6 +46,15 @@ CREATE TABLE {pending} (
     PRIMARY KEY (programme, member, unit, available_at)
 ) WITH (fillfactor = 80);
 
+-- What members owe; a debt that was paid stays with 0.
+CREATE TABLE {debts} (
+    programme text COLLATE "C" NOT NULL,
+    member    text COLLATE "C" NOT NULL,
+    unit      text COLLATE "C" NOT NULL,
+    points    bigint NOT NULL,
+    PRIMARY KEY (programme, member, unit)
+);
+
 -- readers
 CREATE OR REPLACE VIEW projections.balance_members AS
 SELECT programme, member, projections.instant(enrolled_at) AS enrolled_at
@@ -65,6 +74,10 @@ CREATE OR REPLACE VIEW projections.balance_pending AS
 SELECT programme, member, unit, projections.instant(available_at) AS available_at, points
 FROM {pending};
 
+CREATE OR REPLACE VIEW projections.balance_debts AS
+SELECT programme, member, unit, points
+FROM {debts};
+
 -- insert enrolled: members
 
 -- write moved: buckets
@@ -80,6 +93,10 @@ WHERE buckets.programme = given.programme AND buckets.member = given.member AND 
 -- write pending: pending
 INSERT INTO {pending} AS pending SELECT * FROM {given} AS given
 ON CONFLICT (programme, member, unit, available_at) DO UPDATE SET points = pending.points + excluded.points
+
+-- write owed: debts
+INSERT INTO {debts} AS debts SELECT * FROM {given} AS given
+ON CONFLICT (programme, member, unit) DO UPDATE SET points = debts.points + excluded.points
 
 -- update drawn: lots (programme, member, number, remaining, held)
 UPDATE {lots} AS lots SET remaining = lots.remaining + given.remaining, held = lots.held + given.held

@@ -53,6 +53,14 @@ class Fold:
         for part in event.parts:
             self._move(recorded, event.unit, part.expires_at, -part.points)
 
+    def _taken(self, recorded: Recorded, event: e.PointsClawedBack | e.PointsForfeited | e.DebtRepaid) -> None:
+        for taken in event.lots:
+            self._move(recorded, event.unit, taken.expires_at, -taken.points)
+
+    def _reinstated(self, recorded: Recorded, event: e.PointsReinstated) -> None:
+        for taken in event.lots:
+            self._move(recorded, event.unit, taken.expires_at, taken.points)
+
     def _transferred_in(self, recorded: Recorded, event: e.PointsTransferredIn) -> None:
         for child in event.lots:
             self._move(recorded, event.unit, child.expires_at, child.points)
@@ -94,6 +102,10 @@ _FOLD: dict[type[Fact], Callable[[Fold, Recorded, Any], None]] = {
     e.PointsReleased: Fold._released,
     e.PointsRedeemed: Fold._redeemed,
     e.PointsExpired: Fold._left,
+    e.PointsClawedBack: Fold._taken,
+    e.PointsForfeited: Fold._taken,
+    e.DebtRepaid: Fold._taken,
+    e.PointsReinstated: Fold._reinstated,
     e.PointsTransferredOut: Fold._left,
     e.PointsTransferredIn: Fold._transferred_in,
     e.StockLocked: Fold._locked,

@@ -57,6 +57,35 @@ def _redeemed(event: e.PointsRedeemed) -> Effect:
     return Effect(-points, -points if event.hold else 0, lots, *source)
 
 
+def _taken(event: Any) -> tuple[Lots, int]:
+    return [(lot.lot, lot.points) for lot in event.lots], sum(lot.points for lot in event.lots)
+
+
+def _why(event: e.PointsClawedBack | e.PointsReinstated) -> tuple[str, str]:
+    """What points were taken back or put back for."""
+    return ("refund", f"{event.order}/{event.refund}") if event.refund else ("command", event.reverses)
+
+
+def _clawed_back(event: e.PointsClawedBack) -> Effect:
+    lots, points = _taken(event)
+    return Effect(-points - event.debt, 0, lots, *(("adjustment", event.grant.lot) if event.approver else _why(event)))
+
+
+def _reinstated(event: e.PointsReinstated) -> Effect:
+    lots, points = _taken(event)
+    return Effect(points + event.debt, 0, lots, *_why(event))
+
+
+def _forfeited(event: e.PointsForfeited) -> Effect:
+    lots, points = _taken(event)
+    return Effect(-points, 0, lots, *(("command", event.reverses) if event.reverses else ("adjustment", "")))
+
+
+def _repaid(event: e.DebtRepaid) -> Effect:
+    # What was owed was subtracted from the balance before: that it is paid out of other points changes nothing.
+    return Effect(0, 0, _taken(event)[0], "debt", "")
+
+
 def _expired(event: e.PointsExpired) -> Effect:
     lots, points = _lots(event.parts)
     return Effect(-points, 0, lots)
@@ -78,6 +107,10 @@ _EFFECT: dict[type[Fact], Callable[[Any], Effect]] = {
     e.PointsReleased: _released,
     e.PointsRedeemed: _redeemed,
     e.PointsExpired: _expired,
+    e.PointsClawedBack: _clawed_back,
+    e.PointsReinstated: _reinstated,
+    e.PointsForfeited: _forfeited,
+    e.DebtRepaid: _repaid,
     e.PointsTransferredOut: _transferred_out,
     e.PointsTransferredIn: _transferred_in,
 }

@@ -123,6 +123,10 @@ class Then:
     def held(self, member: str, unit: str = UNIT) -> int:
         return self._member(member).held(unit)
 
+    def debt(self, member: str, unit: str = UNIT) -> int:
+        account = self._member(member).accounts.get(unit)
+        return account.debt if account else 0
+
     def stock(self, item: str) -> tuple[int, int, int]:
         """Units free, locked and shipped of a stock item."""
         stock = self._desk.oracle.stock(PROGRAMME, item)
@@ -241,7 +245,9 @@ class Desk:
     def check_receipt(self, receipt: Receipt) -> None:
         """A receipt states the balances that the oracle reckons."""
         for member in {balance.member for balance in receipt.balances}:
-            told = [(b.member, b.unit, b.open, b.pending, b.held) for b in receipt.balances if b.member == member]
+            told = [
+                (b.member, b.unit, b.open, b.pending, b.held, b.debt) for b in receipt.balances if b.member == member
+            ]
             assert list(dict.fromkeys(told)) == self.oracle.balances(PROGRAMME, member)
 
     def _open(self) -> None:

@@ -97,6 +97,25 @@ class Lines:
             items.append(Line(item["sku"], int(item["n"] or 1), cents(item["price"]), cents(item["price"])))
         return c.RecordPurchase(line["member"], line["id"], tuple(items), tenders=tenders(line["paying"]))
 
+    def returns(self, line: Match) -> Command:
+        lines = []
+        for text in [] if line["lines"] == "all" else line["lines"].split(", "):
+            part = re.fullmatch(r"#(?P<line>\d+)(?: x(?P<n>\d+))?", text)
+            assert part is not None, text
+            lines.append(c.RefundLine(int(part["line"]), int(part["n"]) if part["n"] else None))
+        return c.RefundPurchase(line["id"], line["order"], lines=tuple(lines), reason="returned")
+
+    def adjusts(self, line: Match) -> Command:
+        points = amount(line)
+        if line["verb"] == "loses":
+            points = Amount(points.unit, -points.value)
+        lot = f"{line['member']}:{line['lot']}" if line["lot"] else ""
+        return c.Adjust(line["member"], points, line["reason"], "manager", lot)
+
+    def reverses(self, line: Match) -> Command:
+        points = int(line["points"]) if line["points"] else None
+        return c.Reverse(int(line["number"]).to_bytes(16, "big"), "mistake", points)
+
     def defines(self, line: Match) -> Command:
         return c.DefineReward(
             line["id"],
@@ -175,6 +194,12 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[Lines, Match], Command]]] = [
         (rf"{_MEMBER} gives {POINTS} to (?P<to>\w+)", Lines.gives),
         (rf"{_MEMBER} holds {POINTS} as {_ID}(?: until (?P<until>{TIME}))?", Lines.holds),
         (rf"{_MEMBER} releases {_ID}", Lines.releases),
+        (rf"(?P<lines>all|#.+?) of (?P<order>\w+) comes back as {_ID}", Lines.returns),
+        (
+            rf"{_MEMBER} (?P<verb>gets|loses) {POINTS}(?: of lot (?P<lot>\d+))? because of (?P<reason>\w+)",
+            Lines.adjusts,
+        ),
+        (r"(?:(?P<points>\d+) of )?command (?P<number>\d+) is reversed", Lines.reverses),
         (rf"{_MEMBER} buys (?P<items>.+?) as {_ID}{PAYING}", Lines.buys),
         (
             rf"reward {_ID} costs {POINTS}(?: and (?P<cash>{MONEY}))?(?: from {ITEM})?(?: listed at (?P<list>{MONEY}))?"

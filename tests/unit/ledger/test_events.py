@@ -16,6 +16,8 @@ from tests.unit.ledger.desk import SETTINGS
 SOURCE = Source("visit", "1")
 PART = Part("anna:1", 5, "anna:1", "2026-01", Funding.SALE, NEVER - 1, "1/100")
 LINE = e.Line("tea", 1, 500, 450, 500, (e.Discount("sale", 50),), "0.13", "A1", 480, 300, "acme", "tea", "may", ("x",))
+TAKEN = e.Taken("anna:1", 5, "bo:1", "2026-01", Funding.SALE, 9, 7, 8, SOURCE, "1/100")
+SPENT = (e.Spent("points", (TAKEN,)),)
 BARE = e.Line("tea", 1, 500, 450)
 TENDERS = (e.Tender(e.TenderType.CASH, 400), e.Tender(e.TenderType.POINTS, 100, Amount("points", 100), "h1"))
 PRICE = e.Price(Amount("points", 60), 500)
@@ -36,7 +38,14 @@ EVENTS: list[e.Fact] = [
         (e.ChildLot("bo:1", 5, "anna:1", "anna:1", 7, 8, "2026-01", Funding.SALE, SOURCE, 9, "1/100"),),
         "anna",
     ),
-    e.PurchaseRecorded("anna", "o1", "s1", e.Lines.of((LINE,)), TENDERS, "CNY", EARNING, "anna:1"),
+    e.PointsClawedBack("points", TAKEN, (TAKEN,), 1, 2, 3, "shop/o1", "f1", "00", "returned", "manager"),
+    e.PointsReinstated("points", (TAKEN,), 1, TAKEN, "shop/o1", "f1", "00"),
+    e.PointsForfeited("points", (TAKEN,), "error", "manager", "00"),
+    e.DebtRepaid("points", (TAKEN,)),
+    e.PurchaseReturned("f1", "anna", "o1", (e.ReturnedLine(0, 1, 450, 500),), TENDERS, "CNY", 0, 4, 2, "returned"),
+    e.CommandReversed("00", 5, "mistake"),
+    e.CommandReinstated("00", 5, "mistake"),
+    e.PurchaseRecorded("anna", "o1", "s1", e.Lines.of((LINE,)), TENDERS, "CNY", EARNING, "anna:1", "2026-01", 9, SPENT),
     e.RewardDefined("mug", e.RewardKind.GOODS, PRICE, e.RewardStatus.ACTIVE, 7, "mug", "shop", 900, "A1", ("cup",)),
     e.RedemptionPlaced("r1", "anna", "mug", 2, e.RewardKind.GOODS, PRICE, "redemption:r1", 9, "mug", "shop", 900),
     e.OutboundOpened("out-r1", "mug", "shop", 2),

@@ -1,0 +1,250 @@
+"""Refunds: what comes back, what is taken back, and what is owed."""
+
+import pytest
+
+from ledger import commands as c
+from ledger import events as e
+from ledger.events import Clawback, Line, PointsClawedBack, PurchaseReturned, Tender, TenderType
+from ledger.quantities import Amount
+from tests.unit.ledger.desk import Desk, Then
+
+
+def parts_of(then: Then) -> tuple[int, int, int, int]:
+    """Of what is taken back: points of lots, owed, waived, kept back in money."""
+    (event,) = then.events(PointsClawedBack)
+    return sum(lot.points for lot in event.lots), event.debt, event.waived, event.deducted
+
+
+def test_a_refund_takes_back_what_the_purchase_earned(desk: Desk) -> None:
+    """Edge case 1."""
+    desk.given("anna buys tea 50.00, cup 30.00 as o1")
+    then = desk.when("#0 of o1 comes back as f1")
+    assert then.story == ["PurchaseReturned", "PointsClawedBack"]
+    assert (then.balance("anna"), parts_of(then)) == (30, (50, 0, 0, 0))
+    assert then.receipt.refunded is not None
+    assert then.receipt.refunded.tenders == (Tender(TenderType.CASH, 5000),)
+    assert then.receipt.refunded.clawed_back == 50
+    assert desk.when("all of o1 comes back as f2").balance("anna") == 0
+
+
+def test_a_refund_after_the_points_are_spent_leaves_a_debt_that_the_next_points_pay(desk: Desk) -> None:
+    """Edge case 1: debt is explicit, and paid before new points can be spent."""
+    desk.given("anna buys tea 50.00 as o1", "anna gives 40 to bo")
+    then = desk.when("all of o1 comes back as f1")
+    assert (parts_of(then), then.open("anna"), then.debt("anna")) == ((10, 40, 0, 0), 0, 40)
+    then = desk.when("anna earns 25")
+    assert then.story == ["PointsEarned", "DebtRepaid"]
+    assert (then.open("anna"), then.debt("anna")) == (0, 15)
+    then = desk.when("anna earns 25")
+    assert (then.open("anna"), then.debt("anna")) == (10, 0)
+
+
+def test_pending_points_pay_a_debt_too(desk: Desk) -> None:
+    """Edge case 1: pending credits included."""
+    desk.given("anna buys tea 50.00 as o1", "anna gives 50 to bo", "all of o1 comes back as f1")
+    then = desk.when("anna earns 60 available 2026-02-01")
+    assert (then.pending("anna"), then.debt("anna")) == (10, 0)
+
+
+def test_released_points_pay_a_debt(desk: Desk) -> None:
+    """Edge case 1: released holds included; what is held is not taken."""
+    desk.given("anna buys tea 50.00 as o1", "anna holds 50 as h1")
+    then = desk.when("all of o1 comes back as f1")
+    assert (then.held("anna"), then.debt("anna")) == (50, 50)
+    then = desk.when("anna releases h1")
+    assert (then.story, then.balance("anna"), then.debt("anna")) == (["PointsReleased", "DebtRepaid"], 0, 0)
+
+
+def test_points_that_come_by_transfer_pay_a_debt(desk: Desk) -> None:
+    desk.given("anna buys tea 50.00 as o1", "anna gives 50 to bo", "all of o1 comes back as f1")
+    then = desk.when("bo gives 30 to anna")
+    assert (then.open("anna"), then.debt("anna"), then.open("bo")) == (0, 20, 20)
+
+
+def test_a_released_hold_whose_points_expired_pays_nothing(desk: Desk) -> None:
+    """Edge case 3: what expired while it was held expires at once, it pays no debt."""
+    desk.given("anna earns 20 expiring 2026-01-03", "anna holds 20 as h1", "anna buys tea 50.00 as o1")
+    desk.given("anna gives 50 to bo", "all of o1 comes back as f1", "time passes to 2026-01-05")
+    then = desk.when("anna releases h1")
+    assert (then.story, then.debt("anna")) == (["PointsReleased", "PointsExpired"], 50)
+
+
+def test_the_orders_own_points_are_taken_first_then_those_that_expire_first(desk: Desk) -> None:
+    """Edge case 1: first from that order's lots."""
+    desk.given("anna earns 20 expiring 2026-02-01", "anna buys tea 50.00 as o1", "anna earns 30 expiring 2026-03-01")
+    desk.given("anna gives 20 to bo", "anna gives 30 to bo")
+    (event,) = desk.when("all of o1 comes back as f1").events(PointsClawedBack)
+    assert [(lot.lot, lot.points) for lot in event.lots] == [("anna:2", 50)]
+
+
+def test_other_lots_give_what_the_orders_own_lack(desk: Desk) -> None:
+    """Edge case 1."""
+    desk.given("anna buys tea 50.00 as o1", "anna gives 50 to bo", "anna earns 30 expiring 2026-03-01")
+    then = desk.when("all of o1 comes back as f1")
+    assert (parts_of(then), then.open("anna"), then.debt("anna")) == ((30, 20, 0, 0), 0, 20)
+
+
+def test_three_lines_are_clawed_back_without_a_leak(desk: Desk) -> None:
+    """Edge case 7: 3 lines of 3.33 at 1.5 points earn 14; taken back one by one they sum to 14: 5 + 5 + 4."""
+    desk.opens(earning_rate="3/200")
+    then = desk.given("anna buys tea 3.33, cup 3.33, pot 3.33 as o1")
+    assert then.balance("anna") == 14
+    taken = []
+    for line in range(3):
+        then = desk.when(f"#{line} of o1 comes back as f{line}")
+        taken.append(sum(parts_of(then)))
+    assert (taken, then.balance("anna")) == ([5, 5, 4], 0)
+
+
+def test_units_of_a_line_come_back_one_by_one(desk: Desk) -> None:
+    desk.given("anna buys tea x3 10.00 as o1")
+    back = [desk.when(f"#0 x1 of o1 comes back as f{number}").receipt.refunded for number in range(3)]
+    assert [refunded.tenders[0].amount for refunded in back if refunded is not None] == [333, 333, 334]
+    assert desk.when("#0 x1 of o1 comes back as f9").refused("QUANTITY_EXCEEDED", left=0)
+    assert desk.when("all of o1 comes back as f9").refused("QUANTITY_EXCEEDED", left=0)
+
+
+def test_points_that_paid_go_back_to_their_own_lots(desk: Desk) -> None:
+    """Edge case 2: the same lots with their original expiry, pro rata of points and money."""
+    desk.given("anna earns 600 expiring 2026-03-31", "anna earns 900 expiring 2026-06-30")
+    desk.given("anna buys tea 10.00, cup 10.00 as o1 paying cash 10.00, 1000 points worth 10.00")
+    then = desk.when("#0 of o1 comes back as f1")
+    assert then.receipt.refunded is not None
+    assert then.receipt.refunded.tenders == (
+        Tender(TenderType.CASH, 500),
+        Tender(TenderType.POINTS, 500, Amount("points", 500)),
+    )
+    assert then.lots("anna")[:2] == [(500, "2026-03-31"), (500, "2026-06-30")]
+    then = desk.when("#1 of o1 comes back as f2")
+    assert then.lots("anna") == [(600, "2026-03-31"), (900, "2026-06-30")]
+
+
+def test_points_that_expired_meanwhile_expire_at_once(desk: Desk) -> None:
+    """Edge case 2: per lot, as of their own expiry."""
+    desk.given("anna earns 600 expiring 2026-01-31", "anna earns 900 expiring 2026-06-30")
+    desk.given("anna buys tea 10.00 as o1 paying 1000 points worth 10.00", "time passes to 2026-02-10")
+    then = desk.when("all of o1 comes back as f1")
+    (expired,) = then.events(e.PointsExpired)
+    assert (expired.effective_at, expired.parts[0].points) == (desk.lines.end_of("2026-01-31"), 600)
+    assert then.lots("anna") == [(900, "2026-06-30")]
+
+
+def test_a_lot_that_was_spent_to_the_last_point_comes_back_as_it_was(desk: Desk) -> None:
+    """Edge case 2."""
+    desk.given("anna earns 500 expiring 2026-03-31", "anna buys tea 5.00 as o1 paying 500 points worth 5.00")
+    desk.given("all of o1 comes back as f1")
+    then = desk.when("anna gives 500 to bo")
+    assert then.lots("bo") == [(500, "2026-03-31")]
+
+
+@pytest.mark.parametrize(
+    ("clawback", "expected"), [(Clawback.WITHIN_BALANCE, (30, 0, 20, 0)), (Clawback.ALLOW_DEBT, (30, 20, 0, 0))]
+)
+def test_what_is_missing_is_waived_or_owed_as_the_programme_says(
+    desk: Desk, clawback: Clawback, expected: tuple[int, ...]
+) -> None:
+    """Edge case 1."""
+    desk.opens(clawback=clawback)
+    desk.given("anna buys tea 50.00 as o1", "anna gives 50 to bo", "anna earns 30")
+    assert parts_of(desk.when("all of o1 comes back as f1")) == expected
+
+
+def test_only_pending_leaves_what_could_be_spent(desk: Desk) -> None:
+    """Edge case 1: only_pending."""
+    desk.opens(clawback=Clawback.ONLY_PENDING)
+    desk.given("anna buys tea 50.00 as o1")
+    then = desk.when("all of o1 comes back as f1")
+    assert (parts_of(then), then.open("anna")) == ((0, 0, 50, 0), 50)
+
+
+def test_pending_points_of_a_refunded_order_never_become_available(desk: Desk) -> None:
+    """Edge case 18: pending first; a part of them keeps its date."""
+    desk.opens(clawback=Clawback.ONLY_PENDING, pending_days=14)
+    desk.given("anna buys tea 50.00, cup 30.00 as o1")
+    then = desk.when("#0 of o1 comes back as f1")
+    assert (then.pending("anna"), parts_of(then)) == (30, (50, 0, 0, 0))
+    then = desk.when("time passes to 2026-01-20", "anna gives 30 to bo")
+    assert then.open("anna") == 0
+
+
+def test_a_debt_above_the_limit_is_kept_back_of_the_money(desk: Desk) -> None:
+    """Edge case 1: debt > limit is a cash deduction, points times the programme's ratio."""
+    desk.opens(debt_limit=20, point_value="2")
+    desk.given("anna buys tea 50.00 as o1", "anna gives 50 to bo")
+    then = desk.when("all of o1 comes back as f1")
+    assert (parts_of(then), then.debt("anna")) == ((0, 20, 0, 30), 20)
+    (event,) = then.events(PurchaseReturned)
+    assert event.deducted == 60
+
+
+def test_what_the_money_of_a_refund_does_not_cover_is_owed_above_the_limit(desk: Desk) -> None:
+    """Edge case 1: never clamp silently."""
+    desk.opens(debt_limit=0, point_value="1000")
+    desk.given("anna buys tea 50.00 as o1", "anna gives 50 to bo")
+    assert parts_of(desk.when("all of o1 comes back as f1")) == (0, 45, 0, 5)
+
+
+def test_points_that_come_back_with_a_refund_pay_its_debt(desk: Desk) -> None:
+    """Edge cases 1 and 2 together."""
+    desk.given("anna earns 1000 expiring 2026-03-31")
+    desk.given("anna buys tea 20.00 as o1 paying cash 10.00, 1000 points worth 10.00", "anna gives 10 to bo")
+    then = desk.when("all of o1 comes back as f1")
+    assert then.story == ["PurchaseReturned", "PointsClawedBack", "PointsReinstated", "DebtRepaid"]
+    assert (then.open("anna"), then.debt("anna")) == (990, 0)
+
+
+def test_a_refund_is_recorded_once(desk: Desk) -> None:
+    """Edge case 13: another command id changes nothing."""
+    desk.given("anna buys tea x2 50.00 as o1", "#0 x1 of o1 comes back as f1")
+    assert desk.when("#0 x1 of o1 comes back as f1").refused("REFUND_EXISTS", refund="f1")
+
+
+def test_an_order_that_nobody_recorded_does_not_come_back(desk: Desk) -> None:
+    assert desk.when("all of o9 comes back as f1").refused("ORDER_NOT_FOUND", order="o9")
+
+
+def test_nothing_comes_back_before_it_was_bought(desk: Desk) -> None:
+    desk.given("time passes to 2026-01-10", "anna buys tea 50.00 as o1")
+    assert desk.when("all of o1 comes back as f1 on 2026-01-05").refused("OUT_OF_ORDER")
+
+
+def test_an_order_comes_back_through_another_channel(desk: Desk) -> None:
+    desk.given("anna buys tea 50.00 as o1")
+    then = desk.send(c.RefundPurchase("f1", "o1", "shop"), channel="till")
+    assert then.balance("anna") == 0
+
+
+def test_the_base_of_a_net_programme_comes_back_net(desk: Desk) -> None:
+    desk.opens(earning_base=e.EarningBase.NET)
+    desk.send(c.RecordPurchase("anna", "o1", (Line("tea", 2, 2000, 2000, gross=2260),)))
+    then = desk.when("#0 x1 of o1 comes back as f1")
+    (event,) = then.events(PurchaseReturned)
+    assert (event.lines, event.kept, then.balance("anna")) == ((e.ReturnedLine(0, 1, 1000, 1130),), 10, 10)
+
+
+def test_a_line_of_no_units_comes_back_whole(desk: Desk) -> None:
+    desk.send(c.RecordPurchase("anna", "o1", (Line("deposit", 0, 500, 500), Line("tea", 1, 700, 700))))
+    assert desk.when("#0 of o1 comes back as f1").balance("anna") == 7
+    assert desk.when("#0 of o1 comes back as f2").refused("QUANTITY_EXCEEDED", line=0, left=0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "field"),
+    [
+        ((c.RefundLine(1),), "lines[0].line"),
+        ((c.RefundLine(-1),), "lines[0].line"),
+        ((c.RefundLine(0, 1), c.RefundLine(0, 1)), "lines[1].line"),
+        ((c.RefundLine(0, 0),), "lines[0].quantity"),
+    ],
+)
+def test_a_refund_of_no_line_is_bad_input(desk: Desk, lines: tuple[c.RefundLine, ...], field: str) -> None:
+    desk.given("anna buys tea x2 50.00 as o1")
+    assert desk.send(c.RefundPurchase("f1", "o1", lines=lines)).invalid(field)
+
+
+def test_a_refund_can_be_asked_for_its_outcome_first(desk: Desk) -> None:
+    desk.given("anna buys tea 50.00 as o1", "anna gives 40 to bo")
+    then = desk.send(c.RefundPurchase("f1", "o1"), validate_only=True)
+    assert then.receipt.refunded is not None
+    assert (then.receipt.refunded.clawed_back, then.receipt.refunded.debt) == (50, 40)
+    assert desk.when("all of o1 comes back as f1").accepted
