@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,18 @@ from loyalty.v1.commands_pb2_grpc import CommandServiceStub
 from loyalty.v1.queries_pb2_grpc import QueryServiceStub
 from tests.integration.grpc_world import World, running
 
+PROTOS = Path(__file__).parents[2] / "protos" / "loyalty" / "v1"
+
 AUDIENCE = "loyalty-ledger"
 ISSUER = "https://issuer.test"
 PROGRAMME = "acme"
 EVERY_ROLE = frozenset(Role)
+
+
+def contract() -> list[Any]:
+    """Every RPC of every file of the contract, as its descriptor."""
+    files = [import_module(f"loyalty.v1.{path.stem}_pb2").DESCRIPTOR for path in sorted(PROTOS.glob("*.proto"))]
+    return [method for file in files for service in file.services_by_name.values() for method in service.methods]
 
 
 class Issuer:
@@ -38,9 +47,6 @@ class Issuer:
     def rotate(self) -> None:
         """A new key takes the place of the old one."""
         self.keys = [ECKey.generate_key("P-256", auto_kid=True)]
-        self.write()
-
-    def write(self) -> None:
         self.path.write_text(json.dumps(KeySet(list(self.keys)).as_dict(private=False)))
 
     def rules(self, **changes: Any) -> TokenRules:

@@ -24,9 +24,8 @@ from loyalty.v1 import commands_pb2 as c
 from loyalty.v1 import events_pb2
 from loyalty.v1 import queries_pb2 as q
 from loyalty.v1.types_pb2 import Header
-from tests.integration.access_world import EVERY_ROLE, PROGRAMME, Access, Issuer, bearer, guarded
+from tests.integration.access_world import EVERY_ROLE, PROGRAMME, Access, Issuer, bearer, contract, guarded
 from tests.integration.grpc_world import NOON, Failure, batch, detail_of, earn, fails, reason_of
-from tests.unit.test_access_roles import contract
 
 METHODS = {f"{method.containing_service.name}.{method.name}": method for method in contract()}
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED

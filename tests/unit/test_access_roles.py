@@ -1,9 +1,5 @@
 """The table of roles against the contract, and the check of batches by it (K05)."""
 
-from importlib import import_module
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from adapters.grpc.access.batches import check_batch, complete, permitted
@@ -12,14 +8,7 @@ from adapters.grpc.access.roles import KIND_RULES, ROLES, RULES, Scope, kinds_of
 from loyalty.v1 import answers_pb2
 from loyalty.v1 import commands_pb2 as c
 from loyalty.v1.types_pb2 import Header
-
-PROTOS = Path(__file__).parents[2] / "protos" / "loyalty" / "v1"
-
-
-def contract() -> list[Any]:
-    """Every RPC of every file of the contract, as its descriptor."""
-    files = [import_module(f"loyalty.v1.{path.stem}_pb2").DESCRIPTOR for path in sorted(PROTOS.glob("*.proto"))]
-    return [method for file in files for service in file.services_by_name.values() for method in service.methods]
+from tests.integration.access_world import contract
 
 
 def caller(*roles: Role, programmes: tuple[str, ...] = ("acme",)) -> Caller:

@@ -92,9 +92,8 @@ class CheckedStream:
         """Answer the earliest batch that has no answer yet."""
         await self._context.write(complete(response, self._denied.popleft()))
 
-    async def abort(self, *status: Any) -> None:
-        """End the stream with a status."""
-        await self._context.abort(*status)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
 
 
 class CheckedWriter:
@@ -110,6 +109,5 @@ class CheckedWriter:
         self._check()
         await self._context.write(response)
 
-    async def abort(self, *status: Any) -> None:
-        """End the stream with a status."""
-        await self._context.abort(*status)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
