@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     token_algorithms: tuple[Algorithm, ...] = Field(
         ("RS256", "ES256"), min_length=1, description="The signatures that count."
     )
-    client_certificates: dict[str, Certificate] = Field(
+    client_certificates: dict[Annotated[str, Field(min_length=1, max_length=64)], Certificate] = Field(
         {}, description="Roles and programmes by the name in a client's certificate; the name is the actor."
     )
     caller_commands_per_second: int | None = Field(

@@ -5,6 +5,8 @@ import pytest
 from adapters.grpc.access.batches import check_batch, complete, permitted
 from adapters.grpc.access.callers import Caller, Role, known_roles
 from adapters.grpc.access.roles import KIND_RULES, ROLES, RULES, Scope, kinds_of
+from adapters.grpc.from_proto import decode_batch
+from ledger.errors import InvalidCommand
 from loyalty.v1 import answers_pb2
 from loyalty.v1 import commands_pb2 as c
 from loyalty.v1.types_pb2 import Header
@@ -100,6 +102,14 @@ def test_a_group_takes_the_roles_of_all_its_members() -> None:
 def test_the_members_of_groups_count() -> None:
     commands = [command("earn"), group("earn", "earn", "redeem"), c.Command()]
     assert check_batch(commands, caller(Role.CHANNEL)).size == 5
+
+
+def test_a_batch_that_is_too_large_is_left_for_decoding_to_refuse() -> None:
+    """What would be denied is not taken out of it: with fewer commands it would pass."""
+    for commands in ([command("open_programme")] * 8_193, [command("open_programme"), group(*["earn"] * 8_193)]):
+        assert reasons(commands, caller(Role.CHANNEL)) == {}
+        with pytest.raises(InvalidCommand, match="8192"):
+            decode_batch(commands)
 
 
 def test_a_caller_of_all_programmes_may_enter_each() -> None:

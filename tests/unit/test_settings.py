@@ -44,6 +44,7 @@ def _nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({**TOKENS, "token_algorithms": ["HS256"]}, "token_algorithms"),
         ({**TOKENS, "token_algorithms": []}, "token_algorithms"),
         ({**MUTUAL, "client_certificates": {"till": {"roles": ["king"], "programmes": []}}}, "channel"),
+        ({**MUTUAL, "client_certificates": {"x" * 65: {"roles": ["channel"], "programmes": []}}}, "64 characters"),
         ({**TLS, "cli_key": Path("cli.key")}, "cli_certificate and cli_key"),
         ({"cli_token": SecretStr("x")}, "cli_token needs"),
         ({"caller_commands_per_second": 0}, "caller_commands_per_second"),

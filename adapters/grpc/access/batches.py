@@ -10,6 +10,7 @@ from adapters.grpc.access.callers import ALL_PROGRAMMES, Caller
 from adapters.grpc.access.denials import programme_forbidden, role_missing
 from adapters.grpc.access.roles import GROUP, KIND_RULES, kinds_of
 from adapters.grpc.faults import Denied
+from adapters.grpc.from_proto import COMMANDS_MAX
 from adapters.grpc.to_proto import fill_result
 from loyalty.v1 import commands_pb2 as pb
 
@@ -24,9 +25,11 @@ class Checked(NamedTuple):
 
 
 def check_batch(commands: Any, caller: Caller) -> Checked:
-    """Check the commands of a batch, and write the caller's actor into them."""
+    """Check the commands of a batch, and write the caller's actor into them; one that is too large is refused whole."""
     denied: dict[int, Denied] = {}
     size = len(commands)
+    if size > COMMANDS_MAX:
+        return Checked(size, {})  # decoding says so
     actor, programmes, kinds = caller.actor, caller.programmes, kinds_of(caller.roles)
     everywhere = ALL_PROGRAMMES in programmes
     for place, command in enumerate(commands):
@@ -40,6 +43,8 @@ def check_batch(commands: Any, caller: Caller) -> Checked:
             denied[place] = programme_forbidden(header.programme)
         elif kind == GROUP:
             size += len(body.commands) - 1
+            if size > COMMANDS_MAX:
+                return Checked(size, {})
             members = {member.WhichOneof("command") for member in body.commands} - {None, GROUP}
             if not kinds.issuperset(members):
                 denied[place] = role_missing(KIND_RULES[min(members - kinds)])
