@@ -92,7 +92,8 @@ class Draft:
         if not request.validate_only and not stale:
             rows = self._outcome_rows
             number = self.previous.batch + 1
-            rows.append(outcome_image(request.id, request_hash, number, len(rows), encode_answer(answer)))
+            stored = encode_answer(answer, request.programme)
+            rows.append(outcome_image(request.id, request_hash, number, len(rows), stored))
             self.outcomes[request.id] = outcome
         return outcome
 

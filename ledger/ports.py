@@ -118,7 +118,7 @@ class Log(Protocol):
     """The log, read by auditors, channels and projections."""
 
     async def outcome(self, command_id: bytes) -> Outcome | None:
-        """What became of a command id; None: nothing was ever stored under it."""
+        """What became of a command id, and its programme; None: nothing was ever stored under it."""
 
     def records(
         self,

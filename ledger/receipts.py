@@ -38,20 +38,29 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     answer: Receipt | Refusal
     repeated: bool = False
     """Whether the answer was given before and only looked up now."""
+    programme: str = ""
+    """Known where the log was asked; empty for a receipt without events."""
+
+
+class _StoredRefusal(Refusal, frozen=True):
+    """With its programme, since it has no events that would tell."""
+
+    programme: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
 _receipt = msgspec.json.Decoder(Receipt)
 _refusal = msgspec.json.Decoder(Refusal)
+_stored_refusal = msgspec.json.Decoder(_StoredRefusal)
 
 
-def encode_answer(answer: Receipt | Refusal) -> bytes:
+def encode_answer(answer: Receipt | Refusal, programme: str) -> bytes:
     """The stored JSON of an answer: an array for a receipt, an object for a refusal.
 
     Most members have nothing but open points; their zeros are left out.
     """
     if isinstance(answer, Refusal):
-        return _encode(answer)
+        return _encode(_StoredRefusal(answer.reason, answer.facts, programme))
     balances = [
         each if each.pending or each.held or each.quarantined or each.debt else (each.member, each.unit, each.open)
         for each in answer.balances
@@ -63,3 +72,8 @@ def encode_answer(answer: Receipt | Refusal) -> bytes:
 def decode_answer(stored: bytes) -> Receipt | Refusal:
     """The answer of its stored JSON."""
     return _receipt.decode(stored) if stored[:1] == b"[" else _refusal.decode(stored)
+
+
+def programme_of(stored: bytes) -> str:
+    """The programme that the stored JSON of an answer names: a refusal's, none of a receipt."""
+    return "" if stored[:1] == b"[" else _stored_refusal.decode(stored).programme

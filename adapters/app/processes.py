@@ -14,10 +14,11 @@ from typing import Any
 import structlog
 import uvloop
 
+from adapters.app.access import server_options
 from adapters.app.logs import configure_logs
 from adapters.app.settings import Settings
 from adapters.app.sweep import DueSweeper
-from adapters.grpc.server import LedgerServer, ServerOptions, build_server
+from adapters.grpc.server import LedgerServer, build_server
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.projecting import ProjectionRunner
 from adapters.postgres.store import PostgresStore
@@ -49,8 +50,7 @@ async def run_writer(settings: Settings, dsn: str) -> None:
     async with PostgresQueries(dsn) as queries, PostgresLog(dsn) as events:
         writer = Writer(store, WallClock(), limits)
         sweeper = DueSweeper(writer, queries, settings.sweep_seconds)
-        options = ServerOptions(f"{settings.host}:{settings.port}", grace_seconds=settings.stop_seconds)
-        server = build_server(writer, events, queries, sweeper, options)
+        server = build_server(writer, events, queries, sweeper, server_options(settings))
         tell = _Teller(server)
         writer.on_lead = tell
         await server.start()

@@ -115,7 +115,7 @@ def _unzip(pairs: Iterator[tuple[str, c.Command]]) -> tuple[list[str], list[c.Co
 def run_demo(console: Console) -> bool:
     """Run it; returns whether the books tie out and the chain verifies."""
     data_dir = OUT / "demo"
-    settings = Settings(data_dir=data_dir, port=0, log_level="warning")
+    settings = Settings(data_dir=data_dir, host="127.0.0.1", port=0, log_level="warning")
     _forget(settings)
     console.print("Reading the data set ...")
     dataset = Dataset()

@@ -35,7 +35,8 @@ def main_options(
         context.obj = Settings() if data_dir is None else Settings(data_dir=data_dir)
     except ValidationError as error:
         for problem in error.errors():
-            errors.print(f"[red]{'.'.join(map(str, problem['loc']))}[/]: {problem['msg']}", highlight=False)
+            where = ".".join(map(str, problem["loc"])) or "settings"
+            errors.print(f"[red]{where}[/]: {problem['msg'].removeprefix('Value error, ')}", highlight=False)
         errors.print("Set it in the environment (LOYALTY_...) or in loyalty.toml; `loyalty config` lists all names.")
         raise typer.Exit(2) from None
 

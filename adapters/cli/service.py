@@ -13,8 +13,13 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from adapters.app.settings import Settings
+from adapters.grpc.client import Tls
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+)
 READY = "ready on "
 
 
@@ -46,7 +51,7 @@ def running_service(settings: Settings) -> Iterator[str]:
 def _await_health(address: str, seconds: float = 60) -> None:
     """Wait until the writer leads: it listens a moment before."""
     deadline = time.monotonic() + seconds
-    with grpc.insecure_channel(address) as channel:
+    with open_channel(address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         while stub.Check(health_pb2.HealthCheckRequest()).status != health_pb2.HealthCheckResponse.SERVING:
             if time.monotonic() > deadline:
@@ -55,12 +60,28 @@ def _await_health(address: str, seconds: float = 60) -> None:
 
 
 def open_channel(address: str) -> grpc.Channel:
-    """A channel to a service on this machine."""
-    options = [
-        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-        ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-    ]
-    return grpc.insecure_channel(address, options=options)
+    """A channel to a service that is configured as this process is."""
+    credentials = channel_credentials()
+    if credentials is None:
+        return grpc.insecure_channel(address, options=OPTIONS)
+    return grpc.secure_channel(address, credentials, options=OPTIONS)
+
+
+def channel_credentials() -> grpc.ChannelCredentials | None:
+    """What the command line trusts and shows, as configured; None where the service does not encrypt."""
+    tls, token = client_access()
+    if tls is None or token is None:
+        return tls.credentials() if tls else None
+    return grpc.composite_channel_credentials(tls.credentials(), grpc.access_token_call_credentials(token))
+
+
+def client_access() -> tuple[Tls | None, str | None]:
+    """The same as the Python client takes it: TLS and token."""
+    settings = Settings()
+    if settings.tls_certificate is None:
+        return None, None
+    tls = Tls.of_files(settings.cli_ca, settings.cli_certificate, settings.cli_key)
+    return tls, settings.cli_token.get_secret_value() if settings.cli_token else None
 
 
 def patiently(call: Callable[[Any], Any], request: Any, seconds: float = 120) -> Any:

@@ -10,6 +10,7 @@ import typer
 from pydantic import SecretStr
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from adapters.app.database import borrowed_database
@@ -145,8 +146,9 @@ def config(console: Console, settings: Settings) -> None:
     )
     for name in ("environment variable", "value", "what it is for"):
         table.add_column(name)
+    values = settings.environment()
     for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        shown = "********" if isinstance(value, SecretStr) else "" if value is None else str(value)
-        table.add_row(f"LOYALTY_{name.upper()}", shown, field.description)
+        variable = f"LOYALTY_{name.upper()}"
+        shown = "********" if isinstance(getattr(settings, name), SecretStr) else values.get(variable, "")
+        table.add_row(variable, escape(shown), field.description)
     console.print(table)

@@ -32,6 +32,16 @@ class Fault(NamedTuple):
     facts: dict[str, str] = {}  # noqa: RUF012 - never changed
 
 
+class Denied(Exception):
+    """Raised for what its caller may not do; access control makes these."""
+
+    def __init__(self, fault: Fault, why: str = "") -> None:
+        super().__init__(fault.reason)
+        self.fault = fault
+        self.why = why
+        """More of the reason, for the server's log only."""
+
+
 _RETRY = Fault(
     grpc.StatusCode.UNAVAILABLE,
     "UNAVAILABLE",
@@ -54,6 +64,8 @@ _KNOWN: dict[type[Exception], Fault] = {
 
 def fault_of(error: Exception, correlation_id: str = "") -> Fault:
     """What a client is told of an error; of an unexpected one only an id, under which it stands in the server's log."""
+    if isinstance(error, Denied):
+        return error.fault
     if isinstance(error, InvalidCommand):
         return Fault(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", error.problem, error.field)
     if isinstance(error, NotFound):

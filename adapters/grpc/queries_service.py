@@ -15,6 +15,7 @@ from adapters.grpc.views_to_proto import (
     timestamp,
 )
 from ledger.errors import InvalidCommand
+from ledger.ids import decode_id
 from ledger.ports import Log
 from ledger.receipts import Receipt
 from loyalty.v1 import events_pb2
@@ -130,7 +131,7 @@ class QueryService(QueryServiceServicer):
         outcome = await self._log.outcome(command_id(request.command_id, "command_id"))
         if outcome is None:
             raise NotFound("command", request.command_id)
-        response = pb.GetCommandResponse()
+        response = pb.GetCommandResponse(programme=decode_id(outcome.programme))
         if isinstance(outcome.answer, Receipt):
             fill_receipt(response.receipt, outcome.answer, True)
         else:

@@ -42,7 +42,7 @@ def unary(
         try:
             return await method(service, request)
         except Exception as error:
-            await _end(context, error, request)
+            await end(context, error, request)
 
     return answer
 
@@ -57,12 +57,13 @@ def streaming(
         try:
             await method(service, request, context)
         except Exception as error:
-            await _end(context, error, request)
+            await end(context, error, request)
 
     return answer
 
 
-async def _end(context: Context, error: Exception, request: Any) -> NoReturn:
+async def end(context: Context, error: Exception, request: Any) -> NoReturn:
+    """End a call with the status of an error; the request may have a correlation id."""
     header = getattr(request, "header", None)
     status = _status(error, header.correlation_id if header is not None else "")
     details = ((DETAILS_KEY, status.SerializeToString()),)

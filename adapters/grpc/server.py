@@ -1,7 +1,9 @@
-"""The gRPC server: both services, health and reflection; how it starts, and how it stops without losing an answer."""
+"""The gRPC server: both services, health and reflection; how it starts, and how it stops without losing an answer.
+
+With access control configured, a guard stands in front of the services; without, they are reached directly.
+"""
 
 import asyncio
-from ipaddress import ip_address
 from typing import Any
 
 import grpc
@@ -10,6 +12,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from adapters.grpc import commands_service, queries_service
+from adapters.grpc.access.guard import Guard
+from adapters.grpc.access.options import AccessOptions, guard_of
+from adapters.grpc.access.tls import TlsFiles, server_credentials
+from adapters.grpc.addresses import listening_address
 from adapters.grpc.closing import Closed, Closing
 from adapters.grpc.commands_service import CommandService
 from adapters.grpc.ports import Sweeper
@@ -26,7 +32,11 @@ class ServerOptions(msgspec.Struct, frozen=True):
     """How a server listens and what it takes."""
 
     address: str = "127.0.0.1:50051"
-    """Host and port; a loopback address, since there is no access control. Port 0 takes a free one."""
+    """Host and port; other machines may reach it only with `tls` and `access`. Port 0 takes a free one."""
+    tls: TlsFiles | None = None
+    """None: not encrypted."""
+    access: AccessOptions | None = None
+    """None: whoever reaches the address may do everything, under any name."""
     message_bytes_max: int = 16 * 1024 * 1024
     rpcs_max: int = 4_096
     """Calls under way at once; more are answered RESOURCE_EXHAUSTED at once."""
@@ -37,10 +47,14 @@ class ServerOptions(msgspec.Struct, frozen=True):
 class LedgerServer:
     """A server that listens; it is healthy only while it is told so."""
 
-    def __init__(self, server: grpc.aio.Server, port: int, closing: Closing, grace_seconds: float) -> None:
+    def __init__(
+        self, server: grpc.aio.Server, port: int, closing: Closing, guard: Guard | None, grace_seconds: float
+    ) -> None:
         """Made by `build_server`."""
         self.port = port
         self._server = server
+        self._guard = guard
+        self._guarding: asyncio.Task[None] | None = None
         self._closing = closing
         self._grace_seconds = grace_seconds
         self._health = _Health(closing)
@@ -49,6 +63,8 @@ class LedgerServer:
     async def start(self) -> None:
         """Begin to answer calls; the health service says NOT_SERVING until `set_serving`."""
         await self.set_serving(False)
+        if self._guard is not None:
+            self._guarding = asyncio.create_task(self._guard.run())
         await self._server.start()
 
     async def set_serving(self, serving: bool) -> None:
@@ -62,6 +78,8 @@ class LedgerServer:
         await self._health.enter_graceful_shutdown()
         self._closing.begin()
         await self._server.stop(self._grace_seconds)
+        if self._guarding is not None:
+            self._guarding.cancel()
 
 
 class _Health(health.aio.HealthServicer):
@@ -83,11 +101,15 @@ def build_server(
 ) -> LedgerServer:
     """A server that listens on its port and is yet to be started; call it where the event loop runs.
 
-    Raises ValueError for an address that other machines can reach, RuntimeError for one that is taken.
+    Raises RuntimeError for an address that is taken; ValueError for one that other machines can reach without TLS and
+    access control; OSError or ValueError for certificates or keys that can't be used.
     """
     options = options or ServerOptions()
-    address = _loopback(options.address)
+    guard = guard_of(options.access) if options.access else None
+    secured = options.tls is not None and guard is not None
+    address = listening_address(options.address, secured=secured)
     server = grpc.aio.server(
+        interceptors=(guard,) if guard else (),
         options=(
             ("grpc.max_receive_message_length", options.message_bytes_max),
             ("grpc.max_send_message_length", options.message_bytes_max),
@@ -100,7 +122,11 @@ def build_server(
     add_CommandServiceServicer_to_server(CommandService(ledger, sweeper, closing), server)
     add_QueryServiceServicer_to_server(QueryService(log, queries, closing), server)
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    return LedgerServer(server, server.add_insecure_port(address), closing, options.grace_seconds)
+    if options.tls is None:
+        port = server.add_insecure_port(address)
+    else:
+        port = server.add_secure_port(address, server_credentials(options.tls))
+    return LedgerServer(server, port, closing, guard, options.grace_seconds)
 
 
 async def serve(server: LedgerServer, stopping: asyncio.Event) -> None:
@@ -110,18 +136,3 @@ async def serve(server: LedgerServer, stopping: asyncio.Event) -> None:
         await stopping.wait()
     finally:
         await server.stop()
-
-
-def _loopback(address: str) -> str:
-    """The address with its host as a number. Raises ValueError unless it is a loopback address."""
-    host, _, port = address.rpartition(":")
-    try:
-        number = ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
-    except ValueError:
-        number = None
-    if number is None or not number.is_loopback or not port.isdecimal():
-        raise ValueError(
-            f"{address!r} is not a loopback address with a port: "
-            "access control does not exist yet, so the ledger listens on this machine only"
-        )
-    return f"[{number}]:{port}" if number.version == 6 else f"{number}:{port}"

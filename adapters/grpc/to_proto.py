@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.grpc.enums import REASON_VALUE, TENDER_VALUE
-from adapters.grpc.faults import fault_of
+from adapters.grpc.faults import Denied, fault_of
 from adapters.grpc.positions import position_token
 from ledger.errors import LedgerError
 from ledger.ids import decode_id
@@ -90,7 +90,7 @@ def _text(name: str, value: Any) -> str:
     return str(value)
 
 
-def fill_result(result: answers_pb2.Result, answer: Outcome | LedgerError) -> None:
+def fill_result(result: answers_pb2.Result, answer: Outcome | LedgerError | Denied) -> None:
     """Write what became of one command into its place in a batch's answer."""
     if isinstance(answer, Outcome):
         given = answer.answer

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from ledger.errors import Fenced
 from ledger.ports import Batch, Head, Snapshot, StoredEvent, StoredStream
-from ledger.receipts import Outcome, decode_answer
+from ledger.receipts import Outcome, Receipt, decode_answer, programme_of
 from ledger.records import COLUMNS, GENESIS, OUTCOME_COLUMNS, Record, fields_of, record_of, split_rows
 
 
@@ -112,7 +112,12 @@ class MemoryLog:
         self._memory = memory
 
     async def outcome(self, command_id: bytes) -> Outcome | None:
-        return self._memory.outcomes.get(command_id)
+        found = self._memory.outcomes.get(command_id)
+        if found is not None and isinstance(found.answer, Receipt) and found.answer.position:
+            last = self._memory.records[found.answer.position - 1]
+            programme = last.programme if last.command_id == command_id else ""
+            return Outcome(found.id, found.request_hash, found.answer, found.repeated, programme)
+        return found
 
     async def records(
         self, after: int, *, programme: str = "", stream: str = "", topics: Sequence[str] = (), follow: bool = True
@@ -139,4 +144,4 @@ class MemoryLog:
 
 def _outcome_of(row: bytes) -> Outcome:
     command_id, request_hash, _, _, answer = fields_of(row)
-    return Outcome(command_id, request_hash, decode_answer(answer))
+    return Outcome(command_id, request_hash, decode_answer(answer), programme=programme_of(answer))

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from adapters.postgres.pool import Pool
 from adapters.postgres.raw import raw_cursor, raw_date
-from ledger.receipts import Outcome, decode_answer
+from ledger.receipts import Outcome, Receipt, decode_answer, programme_of
 from ledger.records import Y2K_OFFSET, Record
 
 RECORDS_MAX = 1_000
@@ -20,6 +20,7 @@ CONNECTIONS_MAX = 4
 """A reader holds a connection only while it reads a batch, so a few serve many that wait."""
 
 _OUTCOME = "SELECT request_hash, answer FROM ledger.outcomes WHERE command_id = %s::uuid"
+_PROGRAMME = "SELECT programme FROM ledger.events WHERE position = %s AND command_id = %s::uuid"
 _HEAD = "SELECT position FROM ledger.shards WHERE shard = 1"
 _RECORDS = """
 SELECT position, programme, stream, version, topic, command_id, actor, channel, correlation_id, trace, business_key,
@@ -48,7 +49,14 @@ class PostgresLog:
     async def outcome(self, command_id: bytes) -> Outcome | None:
         """What became of a command id; None: nothing was ever stored under it."""
         rows = await self._pool.fetch(_OUTCOME, (command_id.hex(),))
-        return Outcome(command_id, rows[0][0], decode_answer(rows[0][1]), repeated=True) if rows else None
+        if not rows:
+            return None
+        request_hash, stored = rows[0]
+        answer, programme = decode_answer(stored), programme_of(stored)
+        if isinstance(answer, Receipt):
+            events = await self._pool.fetch(_PROGRAMME, (answer.position, command_id.hex()))
+            programme = events[0][0] if events else ""
+        return Outcome(command_id, request_hash, answer, repeated=True, programme=programme)
 
     async def records(
         self, after: int, *, programme: str = "", stream: str = "", topics: Sequence[str] = (), follow: bool = True

@@ -167,7 +167,7 @@ def batch_of(events: Sequence[RecordedEvent], command_id: bytes, shard: int, pre
         hash_ = chain(hash_, row)
         rows += (row, _HASH_LENGTH, hash_)
     number, last = previous.batch + 1, previous.position + len(events)
-    outcome = outcome_image(command_id, request_hash_of(events), number, 0, encode_answer(Receipt(last)))
+    outcome = outcome_image(command_id, request_hash_of(events), number, 0, encode_answer(Receipt(last), ""))
     digest = sha256(outcome).digest()
     hash_of_batch = batch_hash(
         previous.batch_hash,

@@ -73,7 +73,7 @@ def batch_on(head: Head, *entries: Entry, answered: Sequence[Answered] = ()) -> 
     records = records_on(head, entries, command_id)
     answers = answered or [Answered(command_id, Receipt(head.position + len(records)))]
     outcomes = b"".join(
-        outcome_image(each.id, each.request_hash, head.batch + 1, place, encode_answer(each.answer))
+        outcome_image(each.id, each.request_hash, head.batch + 1, place, encode_answer(each.answer, ""))
         for place, each in enumerate(answers)
     )
     digest = sha256(outcomes).digest()

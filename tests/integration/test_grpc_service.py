@@ -249,12 +249,10 @@ async def test_too_many_calls_at_once_are_refused_at_once() -> None:
         await first
 
 
-@pytest.mark.parametrize(
-    "address", ["0.0.0.0:0", "[::]:0", "192.168.1.5:0", "example.org:50051", ":0", "127.0.0.1", "unix:/tmp/ledger"]
-)
-async def test_it_listens_on_this_machine_only(address: str) -> None:
+@pytest.mark.parametrize("address", [":0", "127.0.0.1", "unix:/tmp/ledger"])
+async def test_an_address_is_a_host_with_a_port(address: str) -> None:
     ledger = FakeLedger()
-    with pytest.raises(ValueError, match="access control"):
+    with pytest.raises(ValueError, match="not a host with a port"):
         build_server(ledger, FakeLog(ledger), FakeQueries(), FakeSweeper(), ServerOptions(address))
 
 

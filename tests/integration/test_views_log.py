@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from adapters.postgres import log as log_module
-from ledger.commands import Request
+from ledger.commands import ExpireDue, Request
 from ledger.receipts import Outcome
 from ledger.records import GENESIS, Record, chain, image_of
 from tests.conftest import Database
@@ -86,4 +86,18 @@ async def test_the_outcome_of_a_command_is_known_by_its_id(database: Database) -
         found = await world.log.outcome(request.id)
         assert found is not None
         assert (found.answer, found.request_hash, found.repeated) == (given.answer, given.request_hash, True)
+        assert found.programme == PROGRAMME
         assert await world.log.outcome(b"\x08" * 16) is None
+
+
+async def test_the_programme_of_a_command_is_known_by_its_events_or_its_refusal(database: Database) -> None:
+    """K05: what became of a command is shown to its programme only."""
+    async with running_world(database) as world:
+        await world.open()
+        joins, _ = world.lines.read("anna joins")
+        refused, _ = world.lines.read("nobody earns 10")
+        nothing_due = ExpireDue(world.now, "anna")
+        for number, command in enumerate((joins, refused, nothing_due)):
+            await world.execute([Request(bytes([number] * 16), PROGRAMME, world.now, (command,), "till-1", "shop")])
+        found = [await world.log.outcome(bytes([number] * 16)) for number in range(3)]
+        assert [outcome and outcome.programme for outcome in found] == [PROGRAMME, PROGRAMME, ""]

@@ -6,6 +6,15 @@ from pathlib import Path
 import pytest
 from google.rpc import error_details_pb2
 
+from adapters.grpc.access.denials import (
+    credential_expired,
+    credential_invalid,
+    credential_missing,
+    programme_forbidden,
+    rate_limited,
+    role_missing,
+)
+from adapters.grpc.access.roles import KIND_RULES
 from adapters.grpc.faults import fault_of, fault_status
 from adapters.grpc.to_proto import encode_results
 from ledger.errors import CommandIdReused, Corrupt, Fenced, InvalidCommand, LedgerError, Overloaded, Unavailable
@@ -100,6 +109,12 @@ FAULTS: list[tuple[Exception, int, str]] = [
     (NotFound("member", "a%2Fb"), 5, "NOT_FOUND"),
     (TooFarBehind(), 14, "VIEW_BEHIND"),
     (RuntimeError("secret"), 13, "INTERNAL"),
+    (credential_missing(), 16, "CREDENTIAL_MISSING"),
+    (credential_invalid("secret"), 16, "CREDENTIAL_INVALID"),
+    (credential_expired(), 16, "CREDENTIAL_EXPIRED"),
+    (role_missing(KIND_RULES["earn"]), 7, "ROLE_MISSING"),
+    (programme_forbidden("other"), 7, "PROGRAMME_FORBIDDEN"),
+    (rate_limited(), 8, "RATE_LIMITED"),
 ]
 
 

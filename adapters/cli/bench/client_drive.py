@@ -8,6 +8,7 @@ import uvloop
 
 from adapters.cli.bench.drive import Drive
 from adapters.cli.bench.workload import PROGRAMME, UNIT
+from adapters.cli.service import client_access
 from adapters.grpc.client import AsyncLedgerClient
 from loyalty.v1.types_pb2 import Source
 
@@ -21,7 +22,10 @@ async def _earns(address: str, members: list[str], callers: int) -> Drive:
     work: Iterator[tuple[int, str]] = iter(enumerate(members))
     ends: list[tuple[float, int]] = []
     latencies: list[float] = []
-    async with AsyncLedgerClient(address, programme=PROGRAMME, channel="shop", actor="bench") as client:
+    tls, token = client_access()
+    async with AsyncLedgerClient(
+        address, programme=PROGRAMME, channel="shop", actor="bench", tls=tls, token=token
+    ) as client:
         begin = time.perf_counter()
 
         async def caller() -> None:

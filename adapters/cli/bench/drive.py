@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import grpc
 import uvloop
 
-from adapters.cli.service import MESSAGE_BYTES_MAX
+from adapters.cli.service import OPTIONS, channel_credentials
 from loyalty.v1 import commands_pb2 as c
 from loyalty.v1.commands_pb2_grpc import CommandServiceStub
 
@@ -43,12 +43,11 @@ class Drive(NamedTuple):
 
 
 def channel(address: str) -> grpc.aio.Channel:
-    """An asyncio channel to a service on this machine."""
-    options = [
-        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-        ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-    ]
-    return grpc.aio.insecure_channel(address, options=options)
+    """An asyncio channel to a service that is configured as this process is."""
+    credentials = channel_credentials()
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=OPTIONS)
+    return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
 
 
 def batches(address: str, requests: Iterable[c.ExecuteRequest], in_flight: int, *, may_refuse: bool = False) -> Drive:

@@ -129,7 +129,7 @@ def _w6(bench: "Bench") -> None:
     """The projections catch up from nothing, together, as one process."""
     length = _events(bench)
     yardstick = yardsticks.read_rate(bench.owner_dsn, min(length, 500_000))
-    settings = Settings(data_dir=bench.settings.data_dir, port=0, log_level="warning")
+    settings = Settings(data_dir=bench.settings.data_dir, host="127.0.0.1", port=0, log_level="warning")
     begin = time.perf_counter()
     with running_service(settings), psycopg.connect(bench.app_dsn, autocommit=True) as connection:
         seconds = 0.0

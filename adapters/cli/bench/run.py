@@ -29,7 +29,7 @@ class Bench:
         self.only = only
         self.rows: list[Row] = []
         # The projections would take a core; they catch up in W6. What a machine gives to both is W1 with a rebuild.
-        self.settings = Settings(data_dir=DATA_DIR, port=0, log_level="warning", run="writer")
+        self.settings = Settings(data_dir=DATA_DIR, host="127.0.0.1", port=0, log_level="warning", run="writer")
 
     @property
     def owner_dsn(self) -> str:

@@ -5,6 +5,7 @@ async with AsyncLedgerClient("127.0.0.1:50051", programme="acme", channel="shop"
     balance = await client.get_balance(member="anna", min_position=receipt.position)
 """
 
+from adapters.grpc.client.access import Tls, Token
 from adapters.grpc.client.aio import AsyncLedgerClient
 from adapters.grpc.client.errors import (
     CommandIdReused,
@@ -13,8 +14,10 @@ from adapters.grpc.client.errors import (
     LedgerClientError,
     NotFound,
     Overloaded,
+    PermissionDenied,
     Refused,
     TimedOut,
+    Unauthenticated,
     Unavailable,
 )
 from adapters.grpc.client.ids import uuid7
@@ -39,6 +42,7 @@ __all__ = [
     "Line",
     "NotFound",
     "Overloaded",
+    "PermissionDenied",
     "PointUnit",
     "Price",
     "Receipt",
@@ -48,6 +52,9 @@ __all__ = [
     "Source",
     "Tender",
     "TimedOut",
+    "Tls",
+    "Token",
+    "Unauthenticated",
     "Unavailable",
     "uuid7",
 ]

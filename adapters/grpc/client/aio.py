@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 import grpc
 
+from adapters.grpc.client.access import Bearer, Tls, Token, open_channel
 from adapters.grpc.client.batcher import Batcher
 from adapters.grpc.client.commands import Commands
 from adapters.grpc.client.errors import of_status
@@ -49,12 +50,18 @@ class AsyncLedgerClient(Commands):
         actor: str = "",
         timeout_seconds: float = 30.0,
         retries: Retries | None = None,
+        tls: Tls | None = None,
+        token: Token | None = None,
     ) -> None:
-        """`target` is host and port; `timeout_seconds` goes for each attempt."""
+        """`target` is host and port; `timeout_seconds` goes for each attempt.
+
+        With a `token` or a client certificate the service records its actor, whatever `actor` says.
+        """
         self.header = HeaderWriter(programme, channel, actor)
         self._timeout_seconds = timeout_seconds
         self._retries = retries or Retries()
-        self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
+        self._bearer = Bearer(token)
+        self._channel = open_channel(target, tls, token, OPTIONS)
         self._commands = CommandServiceStub(self._channel)
         self._queries = QueryServiceStub(self._channel)
         self._batcher = Batcher(self._send, self._retries)
@@ -170,7 +177,7 @@ class AsyncLedgerClient(Commands):
         request = SubscribeEventsRequest(
             after=after, programme=self._programme(programme), stream=stream, topics=topics, follow=follow
         )
-        call = self._queries.SubscribeEvents(request)
+        call = self._queries.SubscribeEvents(request, metadata=await self._bearer.metadata())
         try:
             async for message in call:
                 for event in message.events:
@@ -184,13 +191,17 @@ class AsyncLedgerClient(Commands):
         return programme or self.header.programme
 
     async def _send(self, batch: ExecuteRequest) -> ExecuteResponse:
-        response: ExecuteResponse = await self._commands.Execute(batch, timeout=self._timeout_seconds)
+        metadata = await self._bearer.metadata()
+        response: ExecuteResponse = await self._commands.Execute(
+            batch, timeout=self._timeout_seconds, metadata=metadata
+        )
         return response
 
     async def _call(self, method: Callable[..., Awaitable[_Answer]], request: Any) -> _Answer:
         for delay in (*self._retries.delays(), None):
             try:
-                return await method(request, timeout=self._timeout_seconds)
+                metadata = await self._bearer.metadata()
+                return await method(request, timeout=self._timeout_seconds, metadata=metadata)
             except grpc.aio.AioRpcError as failure:
                 error = of_status(failure)
                 # A view that lags has waited long enough in the service.

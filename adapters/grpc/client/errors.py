@@ -5,6 +5,8 @@ LedgerClientError
 |-- InvalidArgument    a field makes no sense; names it
 |-- CommandIdReused    this command id was used before, for another request
 |-- NotFound           the thing asked for is not there
+|-- Unauthenticated    the credential is missing, wrong or expired
+|-- PermissionDenied   the credential's roles or programmes do not allow it
 |-- Overloaded         too much load, even after retries; nothing was stored
 |-- Unavailable        no answer, even after retries; the outcome is unknown, ask again with the same command id
 |   `-- TimedOut       no answer within the time allowed
@@ -63,6 +65,14 @@ class NotFound(LedgerClientError):
     """Raised when the thing asked for is not there."""
 
 
+class Unauthenticated(LedgerClientError):
+    """Raised when the credential is missing, wrong or expired; with the reason CREDENTIAL_EXPIRED a new one helps."""
+
+
+class PermissionDenied(LedgerClientError):
+    """Raised when the credential's roles or programmes do not allow it."""
+
+
 class Overloaded(LedgerClientError):
     """Raised when there is too much load, even after retries; nothing was stored."""
 
@@ -82,6 +92,8 @@ class InternalError(LedgerClientError):
 _BY_CODE: dict[int, type[LedgerClientError]] = {
     grpc.StatusCode.ALREADY_EXISTS.value[0]: CommandIdReused,
     grpc.StatusCode.NOT_FOUND.value[0]: NotFound,
+    grpc.StatusCode.UNAUTHENTICATED.value[0]: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED.value[0]: PermissionDenied,
     grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]: Overloaded,
     grpc.StatusCode.UNAVAILABLE.value[0]: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED.value[0]: TimedOut,

@@ -10,6 +10,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from adapters.grpc.client.access import Tls, Token
 from adapters.grpc.client.aio import AsyncLedgerClient
 from adapters.grpc.client.retries import Retries
 from loyalty.v1.events_pb2 import RecordedEvent
@@ -40,6 +41,8 @@ class LedgerClient:
         actor: str = "",
         timeout_seconds: float = 30.0,
         retries: Retries | None = None,
+        tls: Tls | None = None,
+        token: Token | None = None,
     ) -> None:
         """As for AsyncLedgerClient."""
         self._loop = asyncio.new_event_loop()
@@ -54,9 +57,15 @@ class LedgerClient:
                 actor=actor,
                 timeout_seconds=timeout_seconds,
                 retries=retries,
+                tls=tls,
+                token=token,
             )
 
-        self.aio = self.run(make())
+        try:
+            self.aio = self.run(make())
+        except BaseException:
+            self._end()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +80,9 @@ class LedgerClient:
         if self._loop.is_closed():
             return
         self.run(self.aio.close())
+        self._end()
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
