@@ -7,6 +7,7 @@ from ledger.decisions.checks import (
     QUANTITY_MAX,
     Decision,
     Events,
+    check_begun,
     check_enrolled,
     check_fraction,
     check_money,
@@ -150,6 +151,8 @@ def _spend(states: States, policy: Policy, member: Member, command: c.RecordPurc
                 or any(isinstance(event, e.PointsRedeemed) and event.hold == tender.hold for _, event in events)
             ):
                 return refuse(Reason.HOLD_NOT_FOUND, hold=tender.hold)
+            if (refusal := check_begun(hold.held_at, at)) is not None:
+                return refusal
             if hold.expires_at <= at:
                 return refuse(Reason.HOLD_EXPIRED, hold=tender.hold, expired_at=hold.expires_at)
             if (hold.unit, hold.points) != (tender.points.unit, tender.points.value):

@@ -165,8 +165,7 @@ class Lots:
 
     def open_and_pending(self, at: Instant) -> tuple[int, int]:
         """Points that are open, and points that are pending, at an instant or at the last event's if that is later."""
-        if at < self.settled_at:
-            at = self.settled_at
+        at = max(at, self.settled_at)
         points, expiries = self.total, self._expiries
         if expiries and expiries[0] <= at:
             points -= self.expired(at)
