@@ -8,7 +8,7 @@ import hashlib
 import msgspec
 
 from ledger.calendar import Instant
-from ledger.events import Funding, Line, Price, RewardKind, RewardStatus, Settings, Source, Tender
+from ledger.events import Distance, Funding, Line, Price, RewardKind, RewardStatus, Settings, Source, Tender
 from ledger.quantities import Amount
 
 
@@ -129,18 +129,22 @@ class Redeem(Command, frozen=True, tag="redeem"):
     tenders: tuple[Tender, ...] = ()
     order: str = ""
     campaign: str = ""
+    destination: str = ""
+    """Where the goods go: what an allocation policy measures its distances from."""
 
 
 class Fulfil(Command, frozen=True, tag="fulfil"):
-    """Capture a redemption's points and ship its stock."""
+    """Capture a redemption's points and ship its stock: of so many units, or of all that are open."""
 
     redemption: str
+    quantity: int | None = None
 
 
 class Cancel(Command, frozen=True, tag="cancel"):
-    """Give a redemption's points and stock back."""
+    """Give a redemption's points and stock back: of so many units, or of all that are open."""
 
     redemption: str
+    quantity: int | None = None
 
 
 class Hold(Command, frozen=True, tag="hold"):
@@ -176,6 +180,13 @@ class ExpireDue(Command, frozen=True, tag="expire_due"):
     location: str = ""
 
 
+class PublishAllocationPolicy(Command, frozen=True, tag="publish_allocation_policy"):
+    """Say from which locations goods come where nobody names one, and how far these are from where goods go."""
+
+    locations: tuple[str, ...]
+    distances: tuple[Distance, ...] = ()
+
+
 class ReceiveStock(Command, frozen=True, tag="receive_stock"):
     """Take units in, at a unit cost in minor units of money."""
 
@@ -209,6 +220,34 @@ class ShipStock(Command, frozen=True, tag="ship_stock"):
     lock: str
     sku: str
     location: str
+
+
+class CountStock(Command, frozen=True, tag="count_stock"):
+    """Set the units on hand to what was counted."""
+
+    sku: str
+    location: str
+    counted: int
+    reason: str
+    document: str = ""
+
+
+class DiscontinueStock(Command, frozen=True, tag="discontinue_stock"):
+    """Offer a stock item no more, or with no location a SKU wherever it lies."""
+
+    sku: str
+    reason: str
+    location: str = ""
+
+
+class TransferStock(Command, frozen=True, tag="transfer_stock"):
+    """Move free units from one location to another, with their cost."""
+
+    sku: str
+    sender: str
+    receiver: str
+    quantity: int
+    document: str = ""
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):

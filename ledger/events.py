@@ -86,7 +86,7 @@ class Clawback(StrEnum):
 
 
 class CancelReason(StrEnum):
-    """Why a redemption ended without being fulfilled."""
+    """Why points or stock went back without being captured or shipped."""
 
     REQUESTED = "REQUESTED"
     TIMED_OUT = "TIMED_OUT"
@@ -353,6 +353,8 @@ class PointsReleased(Fact, frozen=True):
     hold: str
     unit: str
     parts: tuple[Part, ...]
+    left: int = 0
+    """Points that stay in the hold; 0: it has ended."""
 
 
 class PointsRedeemed(Fact, frozen=True):
@@ -367,6 +369,8 @@ class PointsRedeemed(Fact, frozen=True):
     amount: int = 0
     """The money of a bill that these points paid, in minor units."""
     campaign: str = ""
+    left: int = 0
+    """Points that stay in the hold; 0: it has ended, or there was none."""
 
 
 class PointsExpired(Fact, frozen=True):
@@ -575,7 +579,7 @@ class RewardDefined(Fact, frozen=True):
 
 
 class RedemptionPlaced(Fact, frozen=True):
-    """Points were held and stock was locked for a reward, in one commit."""
+    """Points were held and stock was locked for a reward, in one commit; a reward without stock was settled at once."""
 
     redemption: str
     member: str
@@ -592,6 +596,9 @@ class RedemptionPlaced(Fact, frozen=True):
     tenders: tuple[Tender, ...] = ()
     order: str = ""
     campaign: str = ""
+    destination: str = ""
+    allocation_version: int = 0
+    """The version of the allocation policy that chose the location; 0: the caller or the reward named it."""
 
 
 class OutboundOpened(Fact, frozen=True):
@@ -604,7 +611,7 @@ class OutboundOpened(Fact, frozen=True):
 
 
 class RedemptionFulfilled(Fact, frozen=True):
-    """The points were captured and the goods shipped, or the service given."""
+    """Points were captured and goods shipped, or the service given, for `quantity` units; all else is their part."""
 
     redemption: str
     member: str
@@ -615,18 +622,43 @@ class RedemptionFulfilled(Fact, frozen=True):
     list_price: int = 0
     tax_code: str = ""
     tenders: tuple[Tender, ...] = ()
+    """Of each tender of the placing, in its order, the part that is earned by now; it may be 0."""
     order: str = ""
     campaign: str = ""
     cost: int = 0
+    left: int = 0
+    """Units that are still open."""
 
 
 class RedemptionCancelled(Fact, frozen=True):
-    """Points and stock were given back."""
+    """Points and stock of `quantity` units were given back, and the part of the money that paid for them is owed."""
 
     redemption: str
     member: str
     reason: CancelReason
     effective_at: Instant
+    quantity: int = 0
+    """0: all units, as in events of a time when there was no cancelling in parts."""
+    tenders: tuple[Tender, ...] = ()
+    """Of each tender of the placing, in its order, the part that goes back; it may be 0."""
+    left: int = 0
+    """Units that are still open."""
+
+
+class Distance(Fact, frozen=True):
+    """How far a location is from a destination, in a unit that is the same in the whole table."""
+
+    destination: str
+    location: str
+    distance: int
+
+
+class AllocationPolicyPublished(Fact, frozen=True):
+    """Where goods come from if nobody names a location: the nearest that has enough, then the fullest, then by name."""
+
+    version: int
+    locations: tuple[str, ...]
+    distances: tuple[Distance, ...] = ()
 
 
 class StockReceived(Fact, frozen=True):
@@ -657,6 +689,8 @@ class StockReleased(Fact, frozen=True):
     location: str
     quantity: int
     reason: CancelReason
+    left: int = 0
+    """Units that stay locked; 0: the lock has ended."""
 
 
 class StockShipped(Fact, frozen=True):
@@ -668,6 +702,55 @@ class StockShipped(Fact, frozen=True):
     quantity: int
     cost: int
     redemption: str = ""
+    left: int = 0
+    """Units that stay locked; 0: the lock has ended."""
+
+
+class StockCounted(Fact, frozen=True):
+    """Units were counted; the books follow the count, at the same cost of a unit."""
+
+    sku: str
+    location: str
+    counted: int
+    expected: int
+    difference: int
+    """Counted less expected."""
+    value: int
+    """What the difference is worth by moving average, in minor units of money, signed as the difference."""
+    reason: str
+    document: str = ""
+    shortage: int = 0
+    """Locked units that are not there."""
+
+
+class StockDiscontinued(Fact, frozen=True):
+    """A stock item, or with no location a SKU wherever it lies, is offered no more; what is locked may still ship."""
+
+    sku: str
+    reason: str
+    location: str = ""
+
+
+class StockTransferredOut(Fact, frozen=True):
+    """Units left for another location; `cost` by moving average, in minor units of money, for the whole quantity."""
+
+    sku: str
+    location: str
+    quantity: int
+    cost: int
+    to: str
+    document: str = ""
+
+
+class StockTransferredIn(Fact, frozen=True):
+    """Units came from another location, and their cost with them."""
+
+    sku: str
+    location: str
+    quantity: int
+    cost: int
+    sender: str
+    document: str = ""
 
 
 TOPICS: dict[type[Fact], str] = {
@@ -694,10 +777,15 @@ TOPICS: dict[type[Fact], str] = {
     OutboundOpened: "outbound.opened.v1",
     RedemptionFulfilled: "redemption.fulfilled.v1",
     RedemptionCancelled: "redemption.cancelled.v1",
+    AllocationPolicyPublished: "allocation_policy.published.v1",
     StockReceived: "stock.received.v1",
     StockLocked: "stock.locked.v1",
     StockReleased: "stock.released.v1",
     StockShipped: "stock.shipped.v1",
+    StockCounted: "stock.counted.v1",
+    StockDiscontinued: "stock.discontinued.v1",
+    StockTransferredOut: "stock.transferred_out.v1",
+    StockTransferredIn: "stock.transferred_in.v1",
 }
 """The current topic of each event; the number at its end is the event's version."""
 

@@ -49,6 +49,16 @@ def reward_stream(programme: str, reward: str) -> str:
     return f"{programme}/reward/{reward}"
 
 
+def allocation_stream(programme: str) -> str:
+    """The stream of a programme's allocation policy."""
+    return f"{programme}/allocation"
+
+
+def sku_stream(programme: str, sku: str) -> str:
+    """The stream of what goes for a SKU wherever it lies."""
+    return f"{programme}/sku/{sku}"
+
+
 def stock_stream(programme: str, sku: str, location: str) -> str:
     """The stream of one stock item: a SKU at a location."""
     return f"{programme}/stock/{sku}@{location}"

@@ -73,7 +73,7 @@ class EntryRow(View, frozen=True):
 
 
 class RedemptionRow(View, frozen=True):
-    """A redemption and its state: PLACED, FULFILLED, CANCELLED or TIMED_OUT."""
+    """A redemption and its state: PLACED, PARTLY_FULFILLED, FULFILLED, CANCELLED or TIMED_OUT."""
 
     redemption: str
     member: str
@@ -91,10 +91,17 @@ class RedemptionRow(View, frozen=True):
     expires_at: Instant
     closed_at: Instant | None
     order: str
+    destination: str
+    allocation_version: int
+    fulfilled: int
+    cancelled: int
+    """Units given back, by request or by the clock; what is neither fulfilled nor cancelled is open."""
+    cash_returned: int
+    """The money on top of these, in minor units."""
 
 
 class StockRow(View, frozen=True):
-    """A stock item: received = on hand + shipped, on hand = available + locked."""
+    """A stock item: received + counted + transferred = on hand + shipped, on hand + shortage = available + locked."""
 
     sku: str
     location: str
@@ -105,6 +112,14 @@ class StockRow(View, frozen=True):
     received: int
     value: int
     """What the units on hand cost, in minor units of money."""
+    counted: int
+    """Units that counts found more than were expected, less those that they missed."""
+    transferred: int
+    """Units that came from other locations, less those that went there."""
+    shortage: int
+    """Locked units that are not there."""
+    discontinued: bool
+    """Whether it is offered no more, here or anywhere."""
 
 
 class ProjectionStatus(View, frozen=True):
@@ -156,6 +171,11 @@ class Queries(Protocol):
 
     async def redemption(self, programme: str, redemption: str, *, min_position: int = 0) -> RedemptionRow:
         """One redemption."""
+
+    async def redemptions(
+        self, programme: str, member: str, *, min_position: int = 0, page_size: int = 100, page_token: str = ""
+    ) -> Page[RedemptionRow]:
+        """A member's redemptions, those placed last first."""
 
     async def stock_item(self, programme: str, sku: str, location: str, *, min_position: int = 0) -> StockRow:
         """One SKU at one location."""

@@ -105,7 +105,7 @@ def inventory(
     sku: Annotated[str, typer.Option(help="Only this SKU.")] = "",
     limit: Annotated[int, typer.Option(help="How many items.", min=1, max=1000)] = 20,
 ) -> None:
-    """Show stock: on hand, locked, available, shipped."""
+    """Show stock: where it came from, what is there, locked and available, what is missing or discontinued."""
     from adapters.cli import show
 
     asyncio.run(show.inventory(console, context.obj, programme, sku, limit))

@@ -100,11 +100,14 @@ async def inventory(console: Console, settings: Settings, programme: str, sku: s
     async with _queries(settings) as queries:
         page = await queries.inventory(encode_id(programme), sku=encode_id(sku) if sku else "", page_size=limit)
     table = Table(title=f"Inventory of {programme}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("sku", "location", "received", "on hand", "locked", "available", "shipped"):
-        table.add_column(name, justify="left" if name in {"sku", "location"} else "right")
+    names = ("sku", "location", "received", "counted", "transferred", "on hand", "locked", "available", "shipped", "")
+    for name in names:
+        table.add_column(name, justify="left" if name in {"sku", "location", ""} else "right")
     for row in page.rows:
-        numbers = (row.received, row.on_hand, row.locked, row.available, row.shipped)
-        table.add_row(row.sku, row.location, *(f"{number:,}" for number in numbers))
+        sources = (row.received, row.counted, row.transferred)
+        numbers = (*sources, row.on_hand, row.locked, row.available, row.shipped)
+        remarks = ["discontinued"] * row.discontinued + [f"{row.shortage:,} short"] * (row.shortage > 0)
+        table.add_row(row.sku, row.location, *(f"{number:,}" for number in numbers), ", ".join(remarks))
     console.print(table)
     if page.next_page_token:
         console.print(f"There are more items: --limit shows more than {limit}, --sku one of them.")

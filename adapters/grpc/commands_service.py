@@ -77,6 +77,10 @@ class CommandService(CommandServiceServicer):
     LockStock = _single(DECODERS["lock_stock"])
     ReleaseStock = _single(DECODERS["release_stock"])
     ShipStock = _single(DECODERS["ship_stock"])
+    PublishAllocationPolicy = _single(DECODERS["publish_allocation_policy"])
+    CountStock = _single(DECODERS["count_stock"])
+    DiscontinueStock = _single(DECODERS["discontinue_stock"])
+    TransferStock = _single(DECODERS["transfer_stock"])
 
     @unary
     async def Execute(self, batch: pb.ExecuteRequest) -> pb.ExecuteResponse:

@@ -161,6 +161,11 @@ def number(value: int, field: str) -> int:
     raise InvalidCommand(field, f"must be from {-VALUE_MAX} to {VALUE_MAX}, not {value}")
 
 
+def optional_number(message: Message, field: str) -> int | None:
+    """A number that may be left out."""
+    return number(getattr(message, field), field) if message.HasField(field) else None
+
+
 def amount(message: types_pb2.Amount, field: str) -> Amount:
     """A number of minor units with its unit."""
     unit, value = message.unit, message.value

@@ -25,10 +25,12 @@ from adapters.grpc.fields import (
     optional_ident,
     optional_instant,
     optional_label,
+    optional_number,
     required_instant,
     source_id,
     trace,
 )
+from adapters.grpc.stock_from_proto import STOCK_DECODERS
 from adapters.grpc.values_from_proto import LINES_MAX, lines, price, settings, tenders
 from ledger import commands as c
 from ledger.commands import Command, Request
@@ -147,15 +149,16 @@ def _redeem(body: pb.RedeemRequest) -> Command:
         tenders(body.tenders),
         optional_ident(body.order, "order"),
         optional_ident(body.campaign, "campaign"),
+        optional_ident(body.destination, "destination"),
     )
 
 
 def _fulfil(body: pb.FulfilRequest) -> Command:
-    return c.Fulfil(ident(body.redemption, "redemption"))
+    return c.Fulfil(ident(body.redemption, "redemption"), optional_number(body, "quantity"))
 
 
 def _cancel(body: pb.CancelRequest) -> Command:
-    return c.Cancel(ident(body.redemption, "redemption"))
+    return c.Cancel(ident(body.redemption, "redemption"), optional_number(body, "quantity"))
 
 
 def _hold(body: pb.HoldRequest) -> Command:
@@ -184,33 +187,6 @@ def _expire_due(body: pb.ExpireDueRequest) -> Command:
     return c.ExpireDue(cut_off, ident(body.member, "member"))
 
 
-def _receive_stock(body: pb.ReceiveStockRequest) -> Command:
-    return c.ReceiveStock(
-        ident(body.sku, "sku"),
-        ident(body.location, "location"),
-        number(body.quantity, "quantity"),
-        number(body.unit_cost, "unit_cost"),
-    )
-
-
-def _lock_stock(body: pb.LockStockRequest) -> Command:
-    return c.LockStock(
-        ident(body.lock, "lock"),
-        ident(body.sku, "sku"),
-        ident(body.location, "location"),
-        number(body.quantity, "quantity"),
-        optional_instant(body, "expires_at"),
-    )
-
-
-def _release_stock(body: pb.ReleaseStockRequest) -> Command:
-    return c.ReleaseStock(ident(body.lock, "lock"), ident(body.sku, "sku"), ident(body.location, "location"))
-
-
-def _ship_stock(body: pb.ShipStockRequest) -> Command:
-    return c.ShipStock(ident(body.lock, "lock"), ident(body.sku, "sku"), ident(body.location, "location"))
-
-
 DECODERS: dict[str, Callable[[Any], Command]] = {
     "open_programme": _open_programme,
     "advance_clock": _advance_clock,
@@ -228,10 +204,7 @@ DECODERS: dict[str, Callable[[Any], Command]] = {
     "release_hold": _release_hold,
     "transfer": _transfer,
     "expire_due": _expire_due,
-    "receive_stock": _receive_stock,
-    "lock_stock": _lock_stock,
-    "release_stock": _release_stock,
-    "ship_stock": _ship_stock,
+    **STOCK_DECODERS,
 }
 """The decoder of each request, by its name within `Command`."""
 

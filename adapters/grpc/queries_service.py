@@ -99,6 +99,22 @@ class QueryService(QueryServiceServicer):
         return pb.GetRedemptionResponse(redemption=redemption_message(row))
 
     @unary
+    async def ListRedemptions(self, request: pb.ListRedemptionsRequest) -> pb.ListRedemptionsResponse:
+        """A member's redemptions."""
+        page = await self._queries.redemptions(
+            ident(request.programme, "programme"),
+            ident(request.member, "member"),
+            min_position=parse_position(request.min_position, "min_position"),
+            page_size=_page_size(request.page_size),
+            page_token=request.page_token,
+        )
+        return pb.ListRedemptionsResponse(
+            redemptions=map(redemption_message, page.rows),
+            next_page_token=page.next_page_token,
+            position=position_token(page.position),
+        )
+
+    @unary
     async def GetInventory(self, request: pb.GetInventoryRequest) -> pb.GetInventoryResponse:
         """One stock item."""
         row = await self._queries.stock_item(

@@ -14,6 +14,7 @@ from loyalty.v1 import answers_pb2, commands_pb2
 
 _UNITS = frozenset({"unit", "quote_unit"})
 """Facts that are no ids: units are kept as they are written."""
+_NO_STOCK = frozenset({Reason.OUT_OF_STOCK, Reason.STOCK_DISCONTINUED})
 
 
 def fill_receipt(message: answers_pb2.Receipt, receipt: Receipt, repeated: bool) -> None:
@@ -60,7 +61,7 @@ def fill_refusal(message: answers_pb2.Refusal, refusal: Refusal, repeated: bool)
     if reason is Reason.INSUFFICIENT_POINTS:
         points = message.insufficient_points
         points.unit, points.wanted, points.spendable = take("unit", ""), take("wanted", 0), take("spendable", 0)
-    elif reason is Reason.OUT_OF_STOCK:
+    elif reason in _NO_STOCK:
         stock = message.out_of_stock
         stock.sku, stock.location = decode_id(take("sku", "")), decode_id(take("location", ""))
         stock.wanted, stock.available = take("wanted", 0), take("available", 0)

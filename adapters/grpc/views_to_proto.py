@@ -110,6 +110,11 @@ def redemption_message(row: RedemptionRow) -> pb.Redemption:
         expires_at=timestamp(row.expires_at),
         closed_at=optional_timestamp(row.closed_at),
         order=decode_id(row.order),
+        fulfilled=row.fulfilled,
+        cancelled=row.cancelled,
+        cash_returned=row.cash_returned,
+        destination=decode_id(row.destination),
+        allocation_version=row.allocation_version,
     )
 
 
@@ -124,6 +129,10 @@ def stock_message(row: StockRow) -> pb.StockItem:
         shipped=row.shipped,
         received=row.received,
         value=row.value,
+        counted=row.counted,
+        transferred=row.transferred,
+        shortage=row.shortage,
+        discontinued=row.discontinued,
     )
 
 

@@ -59,14 +59,26 @@ CROSS JOIN LATERAL (
 ORDER BY position DESC LIMIT %(limit)s
 """
 
-REDEMPTION = """
+_REDEMPTIONS = """
 SELECT redemption, member, reward, quantity, state, kind, points, unit, cash, sku, location, outbound, placed_at,
-       expires_at, closed_at, "order"
-FROM {redemptions} AS redemptions WHERE programme = %(programme)s AND redemption = %(redemption)s
+       expires_at, closed_at, "order", destination, allocation_version, fulfilled, cancelled, cash_returned
+FROM {redemptions} AS redemptions WHERE programme = %(programme)s AND
 """
+REDEMPTION = _REDEMPTIONS + "redemption = %(redemption)s"
+REDEMPTIONS = (
+    _REDEMPTIONS
+    + """member = %(member)s AND (placed_at, redemption) < (%(before)s, %(redemption)s)
+ORDER BY placed_at DESC, redemption DESC LIMIT %(limit)s
+"""
+)
 
 _ITEMS = """
-SELECT sku, location, on_hand, locked, on_hand - locked, shipped, received, value FROM {items} AS items
+SELECT sku, location, on_hand, locked, greatest(on_hand - locked, 0), shipped, received, value, counted, transferred,
+       greatest(locked - on_hand, 0), EXISTS (
+           SELECT FROM {discontinued} AS discontinued
+           WHERE discontinued.programme = items.programme AND discontinued.sku = items.sku
+             AND discontinued.location IN ('', items.location))
+FROM {items} AS items
 WHERE programme = %(programme)s AND
 """
 ITEM = _ITEMS + "sku = %(sku)s AND location = %(location)s"

@@ -190,6 +190,25 @@ class PostgresQueries:
             raise NotFound("redemption", redemption)
         return RedemptionRow(*rows[0])
 
+    async def redemptions(
+        self, programme: str, member: str, *, min_position: int = 0, page_size: int = 100, page_token: str = ""
+    ) -> Page[RedemptionRow]:
+        """A member's redemptions, those placed last first."""
+        before, redemption = read_token(page_token, (_LATEST, ""))
+        position = await self._reach(min_position, "redemptions", "balance")
+        await self._require_member(programme, member)
+        found = await self._rows(
+            "redemptions",
+            statements.REDEMPTIONS,
+            programme=programme,
+            member=member,
+            before=before,
+            redemption=redemption,
+            limit=page_size + 1,
+        )
+        rows = [RedemptionRow(*row) for row in found]
+        return page(rows, page_size, lambda row: (row.placed_at, row.redemption), position)
+
     async def stock_item(self, programme: str, sku: str, location: str, *, min_position: int = 0) -> StockRow:
         """One SKU at one location."""
         await self._reach(min_position, "inventory")

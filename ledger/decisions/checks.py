@@ -56,6 +56,13 @@ def check_enrolled(*members: tuple[str, Member]) -> Refusal | None:
     return None
 
 
+def check_begun(earliest: Instant, at: Instant) -> Refusal | None:
+    """A refusal of what is dated before that which it ends or builds on."""
+    if at < earliest:
+        return refuse(Reason.OUT_OF_ORDER, occurred_at=at, earliest=earliest)
+    return None
+
+
 def deadline(field: str, asked: Instant | None, policy: Policy, at: Instant) -> Instant:
     """When a hold or lock ends: as asked, but never later than the programme's time-out. Raises InvalidCommand."""
     latest = at + policy.settings.hold_seconds * 1_000_000

@@ -5,7 +5,19 @@ from typing import Any, NamedTuple
 
 from ledger import commands as c
 from ledger.calendar import MINUTE, Instant
-from ledger.decisions import adjustments, points, programmes, purchases, redemptions, refunds, reversals, stock
+from ledger.decisions import (
+    adjustments,
+    allocation,
+    fulfilment,
+    points,
+    programmes,
+    purchases,
+    redemptions,
+    refunds,
+    reversals,
+    rewards,
+    stock,
+)
 from ledger.decisions.checks import Decision
 from ledger.decisions.debts import pay_debts
 from ledger.decisions.due import decide_expire, expire_streams
@@ -24,10 +36,6 @@ class Handler(NamedTuple):
 
     decide: Callable[[States, Policy, Any, Instant], Decision]
     streams: Callable[[States, Any], Iterable[str]]
-
-
-def _stock_item(states: States, command: Any) -> Iterable[str]:
-    return (states.stock_stream(command.sku, command.location),)
 
 
 def _member(states: States, command: Any) -> Iterable[str]:
@@ -53,18 +61,22 @@ HANDLERS: dict[type[c.Command], Handler] = {
     c.RefundPurchase: Handler(refunds.decide_refund, refunds.refund_streams),
     c.Adjust: Handler(adjustments.decide_adjust, _member),
     c.Reverse: Handler(reversals.decide_reverse, reversals.reversal_streams),
-    c.DefineReward: Handler(redemptions.decide_define, lambda s, k: (s.reward_stream(k.reward),)),
+    c.DefineReward: Handler(rewards.decide_define, lambda s, k: (s.reward_stream(k.reward),)),
+    c.PublishAllocationPolicy: Handler(allocation.decide_publish, lambda s, k: (s.allocation_stream(),)),
     c.Redeem: Handler(redemptions.decide_redeem, redemptions.redeem_streams),
-    c.Fulfil: Handler(redemptions.decide_fulfil, lambda s, k: redemptions.redemption_streams(s, k.redemption)),
-    c.Cancel: Handler(redemptions.decide_cancel, lambda s, k: redemptions.redemption_streams(s, k.redemption)),
+    c.Fulfil: Handler(fulfilment.decide_fulfil, fulfilment.redemption_streams),
+    c.Cancel: Handler(fulfilment.decide_cancel, fulfilment.redemption_streams),
     c.Hold: Handler(points.decide_hold, _member),
     c.ReleaseHold: Handler(points.decide_release, _member),
     c.Transfer: Handler(points.decide_transfer, lambda s, k: (s.member_stream(k.sender), s.member_stream(k.receiver))),
     c.ExpireDue: Handler(decide_expire, expire_streams),
-    c.ReceiveStock: Handler(stock.decide_receive, _stock_item),
-    c.LockStock: Handler(stock.decide_lock, _stock_item),
-    c.ReleaseStock: Handler(stock.decide_release, _stock_item),
-    c.ShipStock: Handler(stock.decide_ship, _stock_item),
+    c.ReceiveStock: Handler(stock.decide_receive, stock.item_stream),
+    c.LockStock: Handler(stock.decide_lock, stock.lock_streams),
+    c.ReleaseStock: Handler(stock.decide_release, stock.item_stream),
+    c.ShipStock: Handler(stock.decide_ship, stock.item_stream),
+    c.CountStock: Handler(stock.decide_count, stock.item_stream),
+    c.DiscontinueStock: Handler(stock.decide_discontinue, stock.discontinue_streams),
+    c.TransferStock: Handler(stock.decide_transfer, stock.transfer_streams),
 }
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from ledger import commands as c
 from ledger.calendar import Instant
 from ledger.decisions.checks import Decision, Events
+from ledger.decisions.fulfilment import give_back, goods_streams
 from ledger.decisions.points import expire_lots, release
-from ledger.decisions.redemptions import give_back
 from ledger.decisions.stock import release_lock
 from ledger.errors import InvalidCommand
 from ledger.events import CancelReason
@@ -37,9 +37,7 @@ def expire_streams(states: States, command: c.ExpireDue) -> Iterable[str]:
         for hold in due_holds(states, command.member, command.cut_off):
             if hold.redemption:
                 yield states.redemption_stream(hold.redemption)
-                redemption = states.peek(states.redemption_stream(hold.redemption))
-                if redemption is not None and redemption.placed is not None:
-                    yield states.stock_stream(redemption.placed.sku, redemption.placed.location)
+                yield from goods_streams(states, hold.redemption)
     else:
         yield states.stock_stream(command.sku, command.location)
 
@@ -60,9 +58,10 @@ def _expire_member(states: States, command: c.ExpireDue) -> Events:
         if not hold.redemption:
             events += release(states, member, hold, command.cut_off)
             continue
-        placed = states.redemption(hold.redemption).placed
-        assert placed is not None, "a redemption's hold outlived its redemption"
-        events += give_back(states, placed, CancelReason.TIMED_OUT, hold.expires_at, command.cut_off)
+        redemption = states.redemption(hold.redemption)
+        events += give_back(
+            states, redemption, redemption.open, CancelReason.TIMED_OUT, hold.expires_at, command.cut_off
+        )
     return events + expire_lots(states, member, command.cut_off, LOTS_MAX)
 
 
@@ -71,5 +70,6 @@ def _expire_locks(states: States, command: c.ExpireDue) -> Events:
     stream = states.stock_stream(command.sku, command.location)
     late = [lock for lock in stock.locks.values() if lock.expires_at <= command.cut_off and not lock.redemption]
     return [
-        (stream, release_lock(lock, command.sku, command.location, CancelReason.TIMED_OUT)) for lock in late[:HOLDS_MAX]
+        (stream, release_lock(stock, lock.id, command.sku, command.location, CancelReason.TIMED_OUT, lock.quantity))
+        for lock in late[:HOLDS_MAX]
     ]

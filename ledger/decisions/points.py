@@ -8,6 +8,7 @@ from ledger.calendar import Instant
 from ledger.decisions.checks import (
     Decision,
     Events,
+    check_begun,
     check_enrolled,
     check_fraction,
     check_points,
@@ -109,14 +110,17 @@ def decide_release(states: States, policy: Policy, command: c.ReleaseHold, at: I
     hold = member.holds.get(command.hold)
     if hold is None or hold.redemption:
         return refuse(Reason.HOLD_NOT_FOUND, hold=command.hold)
+    if (refusal := check_begun(hold.held_at, at)) is not None:
+        return refusal
     return release(states, member, hold, at)
 
 
-def release(states: States, member: Member, hold: Hold, at: Instant) -> Events:
-    """Give a hold back to its lots; what expired meanwhile expires at once, as of its own expiry (edge case 3)."""
+def release(states: States, member: Member, hold: Hold, at: Instant, points: int | None = None) -> Events:
+    """Give all or some points of a hold back to their lots; what expired meanwhile expires at once (edge case 3)."""
     stream = states.member_stream(member.id)
-    parts = parts_of(member, ((lot, lot.points) for lot in hold.lots))
-    events: Events = [(stream, e.PointsReleased(hold.id, hold.unit, parts))]
+    points = hold.points if points is None else points
+    parts = parts_of(member, hold.take(points))
+    events: Events = [(stream, e.PointsReleased(hold.id, hold.unit, parts, hold.points - points))]
     for expiry in sorted({part.expires_at for part in parts if part.expires_at <= at}):
         late = tuple(part for part in parts if part.expires_at == expiry)
         events.append((stream, e.PointsExpired(hold.unit, late, expiry)))

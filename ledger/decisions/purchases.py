@@ -7,6 +7,7 @@ from ledger.decisions.checks import (
     QUANTITY_MAX,
     Decision,
     Events,
+    check_begun,
     check_enrolled,
     check_fraction,
     check_money,
@@ -167,6 +168,8 @@ def _payments(member: Member, command: c.RecordPurchase, at: Instant) -> list[tu
             hold = member.holds.get(tender.hold)
             if hold is None or hold.redemption or any(other.hold == tender.hold for other, _, _ in payments):
                 return refuse(Reason.HOLD_NOT_FOUND, hold=tender.hold)
+            if (refusal := check_begun(hold.held_at, at)) is not None:
+                return refusal
             if hold.expires_at <= at:
                 return refuse(Reason.HOLD_EXPIRED, hold=tender.hold, expired_at=hold.expires_at)
             if (hold.unit, hold.points) != (amount.unit, amount.value):

@@ -1,61 +1,32 @@
-"""Rewards and redemptions: points and stock together, or neither."""
+"""Placing redemptions: points and stock together, or neither."""
 
 from collections.abc import Iterable
 
 from ledger import commands as c
 from ledger import events as e
 from ledger.calendar import Instant
-from ledger.decisions.checks import (
-    Decision,
-    Events,
-    check_enrolled,
-    check_money,
-    check_points,
-    check_positive,
-    deadline,
-)
-from ledger.decisions.points import parts_of, release, take
-from ledger.decisions.stock import release_lock, ship
+from ledger.decisions.allocation import Place, place_of, place_streams
+from ledger.decisions.checks import Decision, Events, check_enrolled, check_money, check_positive, deadline
+from ledger.decisions.points import parts_of, take
 from ledger.errors import InvalidCommand
-from ledger.events import CancelReason, RewardStatus, TenderType
+from ledger.events import RewardStatus, TenderType
 from ledger.policy import Policy
 from ledger.quantities import VALUE_MAX, Amount
 from ledger.refusals import Reason, Refusal, refuse
 from ledger.states.lookup import States
 from ledger.states.member import Member
-from ledger.states.rewards import Redemption, Stage
-from ledger.states.stock import Stock
-
-
-def decide_define(states: States, policy: Policy, command: c.DefineReward, at: Instant) -> Decision:
-    """Define what a reward is and costs, from a time on."""
-    check_points("price.points", command.price.points, policy)
-    check_money("price.cash", command.price.cash)
-    check_money("list_price", command.list_price)
-    definition = e.RewardDefined(
-        reward=command.reward,
-        kind=command.kind,
-        price=command.price,
-        status=command.status,
-        valid_from=at if command.valid_from is None else command.valid_from,
-        sku=command.sku,
-        location=command.location,
-        list_price=command.list_price,
-        tax_code=command.tax_code,
-        substitutes=command.substitutes,
-    )
-    return [(states.reward_stream(command.reward), definition)]
 
 
 def redeem_streams(states: States, command: c.Redeem) -> Iterable[str]:
-    """What a redemption needs: member, reward, its own stream and, once the reward is known, the stock."""
+    """What a redemption needs: member, reward, its own stream and, once the reward is known, its SKU and the stock."""
     yield states.member_stream(command.member)
     yield states.reward_stream(command.reward)
     yield states.redemption_stream(command.redemption)
     reward = states.peek(states.reward_stream(command.reward))
     if reward is not None:
         for sku, location in {(d.sku, command.location or d.location) for d in reward.definitions if d.sku}:
-            yield states.stock_stream(sku, location)
+            yield states.sku_stream(sku)
+            yield from place_streams(states, sku, location)
 
 
 def decide_redeem(states: States, policy: Policy, command: c.Redeem, at: Instant) -> Decision:
@@ -74,39 +45,19 @@ def decide_redeem(states: States, policy: Policy, command: c.Redeem, at: Instant
         return refuse(
             Reason.REWARD_UNAVAILABLE, reward=reward.reward, status=reward.status.value, substitutes=substitutes
         )
-    price = reward.price
-    if (refusal := _check_price(command, price, reward.list_price)) is not None:
+    if (refusal := _check_price(command, reward.price, reward.list_price)) is not None:
         return refusal
-    points = Amount(price.points.unit, price.points.value * command.quantity)
-    location = command.location or reward.location
+    place = None
     if reward.sku:
-        if not location:
-            raise InvalidCommand("location", f"is needed: reward {reward.reward!r} names none")
-        stock = states.stock(reward.sku, location)
-        if stock.available < command.quantity:
-            return _out_of_stock(policy, member, reward, command.quantity, location, stock, at)
+        place = place_of(states, reward, command)
+        if (reason := _check_stock(states, reward.sku, command.quantity, place)) is not None:
+            return _refuse_stock(reason, policy, member, reward, command.quantity, place, at)
+    points = Amount(reward.price.points.unit, reward.price.points.value * command.quantity)
     taken = take(member, points, at)
     if isinstance(taken, Refusal):
         return taken
-    placed = e.RedemptionPlaced(
-        redemption=command.redemption,
-        member=command.member,
-        reward=command.reward,
-        quantity=command.quantity,
-        kind=reward.kind,
-        price=price,
-        hold=hold_of(command.redemption),
-        expires_at=deadline("", None, policy, at),
-        sku=reward.sku,
-        location=location if reward.sku else "",
-        list_price=reward.list_price,
-        tax_code=reward.tax_code,
-        tenders=command.tenders,
-        order=command.order,
-        campaign=command.campaign,
-    )
-    parts = parts_of(member, taken)
-    return _placed_events(states, placed, points, parts)
+    placed = _placed(policy, command, reward, place, at)
+    return _placed_events(states, placed, points, parts_of(member, taken))
 
 
 def hold_of(redemption: str) -> str:
@@ -130,16 +81,17 @@ def _check_price(command: c.Redeem, price: e.Price, list_price: int) -> Refusal 
     return None
 
 
-def _out_of_stock(
-    policy: Policy,
-    member: Member,
-    reward: e.RewardDefined,
-    quantity: int,
-    location: str,
-    stock: Stock,
-    at: Instant,
+def _check_stock(states: States, sku: str, quantity: int, place: Place) -> Reason | None:
+    """Why so many units cannot be had there, if they cannot."""
+    if states.sku(sku).discontinued or place.stock.discontinued:
+        return Reason.STOCK_DISCONTINUED
+    return Reason.OUT_OF_STOCK if place.stock.available < quantity else None
+
+
+def _refuse_stock(
+    reason: Reason, policy: Policy, member: Member, reward: e.RewardDefined, quantity: int, place: Place, at: Instant
 ) -> Refusal:
-    """Too little stock: what could be had instead, and a price in points and cash for the same goods (I02)."""
+    """No stock: what could be had instead, and a price in points and cash for the same goods (I02, I05)."""
     unit = reward.price.points.unit
     wanted = reward.price.points.value * quantity
     points = min(wanted, member.lots(unit).spendable(at))
@@ -148,13 +100,37 @@ def _out_of_stock(
         cash = max(reward.list_price * quantity - policy.money_of(points), 0)
         quote = {"quote_points": points, "quote_unit": unit, "quote_cash": cash}
     return refuse(
-        Reason.OUT_OF_STOCK,
+        reason,
         sku=reward.sku,
-        location=location,
+        location=place.location,
         wanted=quantity,
-        available=stock.available,
+        available=place.stock.available,
         substitutes=list(reward.substitutes),
         **quote,
+    )
+
+
+def _placed(
+    policy: Policy, command: c.Redeem, reward: e.RewardDefined, place: Place | None, at: Instant
+) -> e.RedemptionPlaced:
+    return e.RedemptionPlaced(
+        redemption=command.redemption,
+        member=command.member,
+        reward=command.reward,
+        quantity=command.quantity,
+        kind=reward.kind,
+        price=reward.price,
+        hold=hold_of(command.redemption),
+        expires_at=deadline("", None, policy, at),
+        sku=reward.sku,
+        location=place.location if place else "",
+        list_price=reward.list_price,
+        tax_code=reward.tax_code,
+        tenders=command.tenders,
+        order=command.order,
+        campaign=command.campaign,
+        destination=command.destination,
+        allocation_version=place.allocation_version if place else 0,
     )
 
 
@@ -172,7 +148,8 @@ def _placed_events(states: States, placed: e.RedemptionPlaced, points: Amount, p
             order=placed.order,
             campaign=placed.campaign,
         )
-        return [(stream, placed), (owner, redeemed), (stream, _fulfilled(placed, cost=0))]
+        settled = fulfilled(placed, placed.quantity, placed.tenders, cost=0, left=0)
+        return [(stream, placed), (owner, redeemed), (stream, settled)]
     held = e.PointsHeld(placed.hold, points.unit, parts, placed.expires_at, placed.redemption)
     locked = e.StockLocked(
         placed.hold, placed.sku, placed.location, placed.quantity, placed.expires_at, placed.redemption
@@ -182,88 +159,22 @@ def _placed_events(states: States, placed: e.RedemptionPlaced, points: Amount, p
     return [(stream, placed), (owner, held), (item, locked), (stream, outbound)]
 
 
-def _fulfilled(placed: e.RedemptionPlaced, cost: int) -> e.RedemptionFulfilled:
+def fulfilled(
+    placed: e.RedemptionPlaced, quantity: int, tenders: tuple[e.Tender, ...], cost: int, left: int
+) -> e.RedemptionFulfilled:
+    """The fulfilling of so many units; `tenders` paid for them, `cost` is theirs, `left` are open after it."""
     return e.RedemptionFulfilled(
         redemption=placed.redemption,
         member=placed.member,
         reward=placed.reward,
-        quantity=placed.quantity,
+        quantity=quantity,
         kind=placed.kind,
-        points=Amount(placed.price.points.unit, placed.price.points.value * placed.quantity),
+        points=Amount(placed.price.points.unit, placed.price.points.value * quantity),
         list_price=placed.list_price,
         tax_code=placed.tax_code,
-        tenders=placed.tenders,
+        tenders=tenders,
         order=placed.order,
         campaign=placed.campaign,
         cost=cost,
+        left=left,
     )
-
-
-def redemption_streams(states: States, redemption: str) -> Iterable[str]:
-    """What the end of a redemption needs: its own stream and, once that is known, member and stock."""
-    yield states.redemption_stream(redemption)
-    state = states.peek(states.redemption_stream(redemption))
-    if state is not None and state.placed is not None:
-        yield states.member_stream(state.placed.member)
-        if state.placed.sku:
-            yield states.stock_stream(state.placed.sku, state.placed.location)
-
-
-def _open(redemption: str, state: Redemption) -> e.RedemptionPlaced | Refusal:
-    """The redemption as it was placed, if it is still open."""
-    if state.placed is None:
-        return refuse(Reason.REDEMPTION_NOT_FOUND, redemption=redemption)
-    if state.stage is not Stage.PLACED:
-        return refuse(Reason.REDEMPTION_CLOSED, redemption=redemption, state=state.stage.name)
-    return state.placed
-
-
-def decide_fulfil(states: States, policy: Policy, command: c.Fulfil, at: Instant) -> Decision:
-    """Capture the points and ship the stock; lots that expired meanwhile still count (edge case 3)."""
-    placed = _open(command.redemption, states.redemption(command.redemption))
-    if isinstance(placed, Refusal):
-        return placed
-    if placed.expires_at <= at:
-        return refuse(Reason.HOLD_EXPIRED, hold=placed.hold, expired_at=placed.expires_at)
-    member = states.member(placed.member)
-    hold = member.holds[placed.hold]
-    shipped = ship(states, states.stock(placed.sku, placed.location), placed.hold, placed.sku, placed.location)
-    redeemed = e.PointsRedeemed(
-        hold.unit,
-        parts_of(member, ((lot, lot.points) for lot in hold.lots)),
-        e.RedeemKind(placed.kind.value),
-        hold=hold.id,
-        redemption=placed.redemption,
-        order=placed.order,
-        campaign=placed.campaign,
-    )
-    return [
-        (states.member_stream(placed.member), redeemed),
-        (states.stock_stream(placed.sku, placed.location), shipped),
-        (states.redemption_stream(placed.redemption), _fulfilled(placed, shipped.cost)),
-    ]
-
-
-def decide_cancel(states: States, policy: Policy, command: c.Cancel, at: Instant) -> Decision:
-    """Give points and stock back: the points to their own lots, with their original expiry."""
-    placed = _open(command.redemption, states.redemption(command.redemption))
-    if isinstance(placed, Refusal):
-        return placed
-    return give_back(states, placed, CancelReason.REQUESTED, at, at)
-
-
-def give_back(
-    states: States, placed: e.RedemptionPlaced, reason: CancelReason, effective_at: Instant, at: Instant
-) -> Events:
-    """Everything that the end of an unfulfilled redemption commits together."""
-    member = states.member(placed.member)
-    lock = states.stock(placed.sku, placed.location).locks[placed.hold]
-    cancelled = e.RedemptionCancelled(placed.redemption, placed.member, reason, effective_at)
-    return [
-        *release(states, member, member.holds[placed.hold], at),
-        (
-            states.stock_stream(placed.sku, placed.location),
-            release_lock(lock, placed.sku, placed.location, reason),
-        ),
-        (states.redemption_stream(placed.redemption), cancelled),
-    ]

@@ -136,7 +136,9 @@ def _coming_back(order: Order, purchase: e.PurchaseRecorded, command: c.RefundPu
         if line.quantity is not None and line.quantity < 1:
             raise InvalidCommand(f"{field}.quantity", f"must be at least 1, not {line.quantity}")
         if not 0 < units <= left[line.line]:
-            return refuse(Reason.QUANTITY_EXCEEDED, order=command.order, line=line.line, left=left[line.line])
+            return refuse(
+                Reason.QUANTITY_EXCEEDED, order=command.order, line=line.line, wanted=units, left=left[line.line]
+            )
         coming[line.line] = units
     return coming
 

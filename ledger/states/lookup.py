@@ -5,12 +5,13 @@ from typing import Any, Protocol, cast
 from ledger import ids
 from ledger.calendar import Instant
 from ledger.events import Fact
+from ledger.states.allocation import AllocationPolicy
 from ledger.states.member import Member
 from ledger.states.orders import Order
 from ledger.states.programme import Programme
 from ledger.states.reversals import Reversal
 from ledger.states.rewards import Redemption, Reward
-from ledger.states.stock import Stock
+from ledger.states.stock import Sku, Stock
 
 
 class State(Protocol):
@@ -31,6 +32,8 @@ KINDS: dict[str, type[Any]] = {
     "redemption": Redemption,
     "reversal": Reversal,
     "reward": Reward,
+    "allocation": AllocationPolicy,
+    "sku": Sku,
     "stock": Stock,
 }
 """The state of each kind of stream."""
@@ -104,6 +107,12 @@ class States:
     def reward_stream(self, reward: str) -> str:
         return ids.reward_stream(self.name, reward)
 
+    def allocation_stream(self) -> str:
+        return ids.allocation_stream(self.name)
+
+    def sku_stream(self, sku: str) -> str:
+        return ids.sku_stream(self.name, sku)
+
     def stock_stream(self, sku: str, location: str) -> str:
         return ids.stock_stream(self.name, sku, location)
 
@@ -127,6 +136,12 @@ class States:
 
     def reward(self, reward: str) -> Reward:
         return cast(Reward, self.get(self.reward_stream(reward)))
+
+    def allocation(self) -> AllocationPolicy:
+        return cast(AllocationPolicy, self.get(self.allocation_stream()))
+
+    def sku(self, sku: str) -> Sku:
+        return cast(Sku, self.get(self.sku_stream(sku)))
 
     def stock(self, sku: str, location: str) -> Stock:
         return cast(Stock, self.get(self.stock_stream(sku, location)))

@@ -1,14 +1,15 @@
 """A member: lots in each unit, and the holds on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from ledger import events as e
 from ledger.calendar import Instant
-from ledger.events import Fact
-from ledger.quantities import Balance
+from ledger.events import Fact, Part
+from ledger.ids import lot_number
+from ledger.quantities import Balance, split
 from ledger.states.lots import Lot, Lots
 
 
@@ -19,8 +20,23 @@ class Hold(msgspec.Struct, frozen=True, gc=False, array_like=True):
     unit: str
     points: int
     lots: tuple[Lot, ...]
+    held_at: Instant
     expires_at: Instant
     redemption: str
+
+    def take(self, points: int) -> list[tuple[Lot, int]]:
+        """Some of the held points: of each lot in proportion, by largest remainder; taken in turn, all of them."""
+        shares = split(points, [lot.points for lot in self.lots])
+        return [(lot, share) for lot, share in zip(self.lots, shares, strict=True) if share]
+
+    def divide(self, parts: Sequence[Part]) -> tuple[tuple[Lot, ...], "Hold"]:
+        """What these parts take out of the hold, as lots with the points taken, and the hold with what is left."""
+        taken = {lot_number(part.lot): part.points for part in parts}
+        out = tuple(lot.with_points(taken[lot.number]) for lot in self.lots if lot.number in taken)
+        rest = ((lot, lot.points - taken.get(lot.number, 0)) for lot in self.lots)
+        lots = tuple(lot.with_points(points) for lot, points in rest if points)
+        points = self.points - sum(taken.values())
+        return out, Hold(self.id, self.unit, points, lots, self.held_at, self.expires_at, self.redemption)
 
 
 class MemberImage(msgspec.Struct, frozen=True, array_like=True):
@@ -133,10 +149,16 @@ class Member:
         self.holds[hold.id] = hold
         self._held_sums[hold.unit] = self._held_sums.get(hold.unit, 0) + hold.points
 
-    def _remove(self, hold_id: str) -> Hold:
-        hold = self.holds.pop(hold_id)
-        self._held_sums[hold.unit] -= hold.points
-        return hold
+    def _take_held(self, hold_id: str, parts: Sequence[Part]) -> tuple[Lot, ...]:
+        """Take parts out of a hold, which ends with its last point; returns their lots, with the points taken."""
+        hold = self.holds[hold_id]
+        points = sum(part.points for part in parts)
+        self._held_sums[hold.unit] -= points
+        if points == hold.points:
+            del self.holds[hold_id]
+            return hold.lots
+        taken, self.holds[hold_id] = hold.divide(parts)
+        return taken
 
     def _enrolled(self, event: e.MemberEnrolled, at: Instant) -> None:
         self.id = event.member
@@ -161,17 +183,17 @@ class Member:
         lots = self._unit(event.unit, at).draw_parts(event.parts)
         parts = tuple(lot.with_points(part.points) for lot, part in zip(lots, event.parts, strict=True))
         points = sum(part.points for part in event.parts)
-        self._add(Hold(event.hold, event.unit, points, parts, event.expires_at, event.redemption))
+        self._add(Hold(event.hold, event.unit, points, parts, at, event.expires_at, event.redemption))
 
     def _released(self, event: e.PointsReleased, at: Instant) -> None:
         lots = self._unit(event.unit, at)
-        for lot in self._remove(event.hold).lots:
+        for lot in self._take_held(event.hold, event.parts):
             lots.add(lot)
 
     def _redeemed(self, event: e.PointsRedeemed, at: Instant) -> None:
         if event.hold:
             self._unit(event.unit, at)
-            self._remove(event.hold)
+            self._take_held(event.hold, event.parts)
         else:
             self._drawn(event, at)
 

@@ -3,8 +3,9 @@
 from enum import Enum, auto
 
 from ledger import events as e
-from ledger.calendar import Instant
-from ledger.events import Fact
+from ledger.calendar import EARLIEST, Instant
+from ledger.events import CancelReason, Fact, Tender
+from ledger.quantities import split
 
 
 class Reward:
@@ -42,38 +43,70 @@ class Reward:
 
 
 class Stage(Enum):
-    """The life of a redemption: placed, then fulfilled or cancelled."""
+    """Where a redemption stands. It is open while it is PLACED or PARTLY_FULFILLED."""
 
     ABSENT = auto()
     PLACED = auto()
+    """Some units are open, none was fulfilled."""
+    PARTLY_FULFILLED = auto()
+    """Some units are open, some were fulfilled."""
     FULFILLED = auto()
+    """No unit is open, some were fulfilled."""
     CANCELLED = auto()
+    """No unit is open, none was fulfilled, and the last ones were given back by request."""
+    TIMED_OUT = auto()
+    """No unit is open, none was fulfilled, and the last ones were given back by the clock."""
 
 
 class Redemption:
-    """A redemption and where it stands."""
+    """A redemption: where it stands, and what of it is still open."""
 
-    __slots__ = ("placed", "stage", "version")
+    __slots__ = ("open", "paid", "placed", "placed_at", "stage", "version")
 
-    weight = 1_500
+    weight = 1_600
 
     def __init__(self) -> None:
         self.version = 0
         self.stage = Stage.ABSENT
         self.placed: e.RedemptionPlaced | None = None
+        self.placed_at: Instant = EARLIEST
+        self.open = 0
+        """Units that were neither fulfilled nor given back."""
+        self.paid: tuple[int, ...] = ()
+        """What of each tender paid for the open units, in minor units of money."""
+
+    def tenders_of(self, quantity: int) -> tuple[Tender, ...]:
+        """The tenders' parts for so many of the open units, by largest remainder; taken in turn, all that was paid."""
+        assert self.placed is not None, "only what was placed was paid for"
+        shares = split(self.placed.price.cash * quantity, self.paid)
+        return tuple(Tender(tender.type, share) for tender, share in zip(self.placed.tenders, shares, strict=True))
 
     def clone(self) -> "Redemption":
         """A copy that changes by itself."""
         copy = Redemption()
-        copy.version, copy.stage, copy.placed = self.version, self.stage, self.placed
+        copy.version, copy.stage, copy.placed, copy.placed_at = self.version, self.stage, self.placed, self.placed_at
+        copy.open, copy.paid = self.open, self.paid
         return copy
 
     def evolve(self, event: Fact, at: Instant) -> None:
         """Fold an event of this stream."""
         self.version += 1
         if isinstance(event, e.RedemptionPlaced):
-            self.stage, self.placed = Stage.PLACED, event
+            self.stage, self.placed, self.placed_at = Stage.PLACED, event, at
+            self.open, self.paid = event.quantity, tuple(tender.amount for tender in event.tenders)
         elif isinstance(event, e.RedemptionFulfilled):
-            self.stage = Stage.FULFILLED
+            self._close(event)
+            self.stage = Stage.PARTLY_FULFILLED if self.open else Stage.FULFILLED
         elif isinstance(event, e.RedemptionCancelled):
-            self.stage = Stage.CANCELLED
+            self._close(event)
+            if not self.open:
+                self.stage = _GIVEN_BACK[event.reason] if self.stage is Stage.PLACED else Stage.FULFILLED
+
+    def _close(self, event: e.RedemptionFulfilled | e.RedemptionCancelled) -> None:
+        self.open = event.left
+        # An event that closes all may name no tenders: nothing is paid for any more.
+        parts = zip(self.paid, event.tenders, strict=True) if event.left else ()
+        self.paid = tuple(amount - tender.amount for amount, tender in parts)
+
+
+_GIVEN_BACK = {CancelReason.REQUESTED: Stage.CANCELLED, CancelReason.TIMED_OUT: Stage.TIMED_OUT}

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from ledger import commands as c
 from ledger.calendar import DAY, MINUTE, SECOND, Instant
-from ledger.events import ClockKind, Line, PointUnit, Price, RewardKind, Settings, Source, Tender, TenderType
+from ledger.events import ClockKind, Distance, Line, PointUnit, Price, RewardKind, Settings, Source, Tender, TenderType
 from ledger.ports import Store
 from ledger.quantities import Amount, Rounding
 from ledger.writer import Answer, Writer
@@ -42,6 +42,8 @@ def redeem(redemption: str) -> c.Redeem:
 
 
 MUG = c.DefineReward("mug", RewardKind.GOODS, Price(points(30), cash=500), sku="mug", location="hall", list_price=2000)
+BOX = c.DefineReward("box", RewardKind.GOODS, Price(points(2)), sku="box")
+POLICY = c.PublishAllocationPolicy(("hall", "attic"), (Distance("up", "attic", 3), Distance("up", "hall", 9)))
 BILL = (Line("tea", 2, 9_900, 9_900), Line("cup", 1, 5_050, 5_050, category="ware"))
 CASH = (Tender(TenderType.CASH, 500),)
 PAID = (Tender(TenderType.CASH, 14_930), Tender(TenderType.POINTS, 20, points(20)))
@@ -57,6 +59,10 @@ STEPS: Sequence[Sequence[Sequence[c.Command]]] = (
     ([c.Hold("h1", "anna", points(15))], [c.ReleaseHold("h1", "anna")], [c.Hold("h2", "anna", points(5))]),
     ([c.Fulfil("r1")], [c.Cancel("r1")], [c.LockStock("l1", "mug", "hall", 1)], [c.ShipStock("l1", "mug", "hall")]),
     ([c.Cancel("r2")], [c.Redeem("r4", "di", "mug")], [c.AdvanceClock(OPENING)]),
+    ([POLICY], [BOX], [c.ReceiveStock("box", "hall", 5, 77)], [c.TransferStock("box", "hall", "attic", 3)]),
+    ([c.Redeem("r5", "anna", "box", 4)], [c.Redeem("r6", "anna", "box", 3, destination="up")], [c.Fulfil("r6", 4)]),
+    ([c.Fulfil("r6", 1)], [c.CountStock("box", "attic", 0, "count")], [c.Fulfil("r6", 1)], [c.Cancel("r6", 1)]),
+    ([c.DiscontinueStock("box", "gone")], [c.DiscontinueStock("mug", "gone", "hall")], [redeem("r7")]),
     ([c.ExpireDue(OPENING + 30 * DAY, member="anna")], [c.Transfer("bo", "cy", points(1))]),
 )
 

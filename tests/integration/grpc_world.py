@@ -114,6 +114,15 @@ def record(position: int, size: int = 2) -> Record:
     )
 
 
+REDEMPTION: Sequence[Any] = (
+    "anna", "mug", 2, "TIMED_OUT", "GOODS", 1000, "PTS", 20, "cup", "north", "out-1", AT, AT, AT, "", "bei%20jing", 3,
+    0, 2, 20,
+)  # fmt: skip
+"""What comes after a redemption's name."""
+ITEM = (5, 7, 0, 4, 9, 4500, -1, 1, 2, True)
+"""On hand, locked, available, shipped, received, value, counted, transferred, shortage, discontinued."""
+
+
 class FakeQueries:
     """One member, one redemption, one stock item; remembers what was asked."""
 
@@ -153,19 +162,23 @@ class FakeQueries:
 
     async def redemption(self, programme: str, redemption: str, *, min_position: int = 0) -> RedemptionRow:
         self._ask(programme, redemption, min_position)
-        return RedemptionRow(
-            redemption, "anna", "mug", 2, "TIMED_OUT", "GOODS", 1000, "PTS", 20, "cup", "north", "out-1", AT, AT, AT, ""
-        )
+        return RedemptionRow(redemption, *REDEMPTION)
+
+    async def redemptions(
+        self, programme: str, member: str, *, min_position: int = 0, page_size: int = 100, page_token: str = ""
+    ) -> Page[RedemptionRow]:
+        self._ask(programme, member, min_position, page_size, page_token)
+        return Page((RedemptionRow("x%201", *REDEMPTION),), "next", 255)
 
     async def stock_item(self, programme: str, sku: str, location: str, *, min_position: int = 0) -> StockRow:
         self._ask(programme, sku, location, min_position)
-        return StockRow(sku, location, 5, 2, 3, 4, 9, 4500)
+        return StockRow(sku, location, *ITEM)
 
     async def inventory(
         self, programme: str, *, sku: str = "", min_position: int = 0, page_size: int = 100, page_token: str = ""
     ) -> Page[StockRow]:
         self._ask(programme, sku, min_position, page_size, page_token)
-        return Page((StockRow("cup", "north", 5, 2, 3, 4, 9, 4500),), "", 255)
+        return Page((StockRow("cup", "north", *ITEM),), "", 255)
 
 
 class FakeSweeper:

@@ -111,8 +111,12 @@ SETTINGS = Settings(
             {"redemption": "x", "member": "anna", "reward": "mug", "expected_price": PRICE},
             c.Redeem("x", "anna", "mug", expected_price=e.Price(PTS, 7)),
         ),
+        ("redeem", {"redemption": "x", "member": "anna", "reward": "mug", "destination": "north"},
+         c.Redeem("x", "anna", "mug", destination="north")),
         ("fulfil", {"redemption": "x"}, c.Fulfil("x")),
+        ("fulfil", {"redemption": "x", "quantity": 2}, c.Fulfil("x", 2)),
         ("cancel", {"redemption": "x"}, c.Cancel("x")),
+        ("cancel", {"redemption": "x", "quantity": 1}, c.Cancel("x", 1)),
         (
             "hold",
             {"hold": "h", "member": "anna", "points": 100, "unit": "PTS", "expires_at": NOON},
@@ -125,18 +129,6 @@ SETTINGS = Settings(
             c.Transfer("anna", "bo", PTS),
         ),
         ("expire_due", {"cut_off": NOON, "member": "anna"}, c.ExpireDue(AT, "anna")),
-        (
-            "receive_stock",
-            {"sku": "cup", "location": "north", "quantity": 3, "unit_cost": 9},
-            c.ReceiveStock("cup", "north", 3, 9),
-        ),
-        (
-            "lock_stock",
-            {"lock": "k", "sku": "cup", "location": "north", "quantity": 3},
-            c.LockStock("k", "cup", "north", 3),
-        ),
-        ("release_stock", {"lock": "k", "sku": "cup", "location": "north"}, c.ReleaseStock("k", "cup", "north")),
-        ("ship_stock", {"lock": "k", "sku": "cup", "location": "north"}, c.ShipStock("k", "cup", "north")),
     ],
 )  # fmt: skip
 async def test_arguments_arrive_as_the_ledgers_command(
@@ -334,7 +326,7 @@ async def test_queries_take_the_clients_programme_or_another(world: World, clien
     assert (await client.list_entries(member="anna", programme="other")).entries[0].points == 8
     assert "other" in world.queries.asked
     assert (await client.get_redemption(redemption="x")).redemption.redemption == "x"
-    assert (await client.get_inventory(sku="cup", location="north")).item.available == 3
+    assert (await client.get_inventory(sku="cup", location="north")).item.on_hand == 5
     assert len((await client.list_inventory()).items) == 1
     assert (await client.sweep(limit=3)).commands == 3
     ((request,),) = world.ledger.batches

@@ -18,7 +18,10 @@ from loyalty.v1 import types_pb2 as t
 from projections.queries import NotFound, TooFarBehind
 from tests.integration.grpc_world import AT, NOON, World, batch, detail_of, earn, fails, reason_of, running
 
-ITEM = q.StockItem(sku="cup", location="north", on_hand=5, locked=2, available=3, shipped=4, received=9, value=4500)
+ITEM = q.StockItem(
+    sku="cup", location="north", on_hand=5, locked=7, available=0, shipped=4, received=9, value=4500, counted=-1,
+    transferred=1, shortage=2, discontinued=True,
+)  # fmt: skip
 
 
 @pytest_asyncio.fixture
@@ -58,14 +61,25 @@ async def test_a_statement_has_its_sources(world: World) -> None:
     assert page == q.ListEntriesResponse(entries=[entry], position="1-ff")
 
 
+REDEMPTION = q.Redemption(
+    redemption="x 1", member="anna", reward="mug", quantity=2, state="REDEMPTION_STATE_TIMED_OUT",
+    kind="REWARD_KIND_GOODS", price=t.Price(points=t.Amount(unit="PTS", value=1000), cash=20), sku="cup",
+    location="north", outbound="out-1", placed_at=NOON, expires_at=NOON, closed_at=NOON, cancelled=2,
+    cash_returned=20, destination="bei jing", allocation_version=3,
+)  # fmt: skip
+
+
 async def test_a_redemption_has_its_state(world: World) -> None:
     answer = await world.views.GetRedemption(q.GetRedemptionRequest(programme="acme", redemption="x 1"))
     assert world.queries.asked == ("acme", "x%201", 0)
-    assert answer.redemption == q.Redemption(
-        redemption="x 1", member="anna", reward="mug", quantity=2, state="REDEMPTION_STATE_TIMED_OUT",
-        kind="REWARD_KIND_GOODS", price=t.Price(points=t.Amount(unit="PTS", value=1000), cash=20), sku="cup",
-        location="north", outbound="out-1", placed_at=NOON, expires_at=NOON, closed_at=NOON,
-    )  # fmt: skip
+    assert answer.redemption == REDEMPTION
+
+
+async def test_redemptions_come_in_pages(world: World) -> None:
+    request = q.ListRedemptionsRequest(programme="acme", member="a/b", page_size=7, page_token="there")
+    page = await world.views.ListRedemptions(request)
+    assert world.queries.asked == ("acme", "a%2Fb", 0, 7, "there")
+    assert page == q.ListRedemptionsResponse(redemptions=[REDEMPTION], next_page_token="next", position="1-ff")
 
 
 async def test_one_stock_item(world: World) -> None:

@@ -18,6 +18,7 @@ from loyalty.v1 import commands_pb2 as c
 from loyalty.v1 import queries_pb2 as q
 from loyalty.v1 import types_pb2 as t
 from loyalty.v1.commands_pb2_grpc import CommandServiceStub
+from loyalty.v1.queries_pb2_grpc import QueryServiceStub
 from tests.integration.service import PROGRAMME, UNIT, Service, earn, enrol, header, open_programme, stubs
 
 FIVE = t.Amount(unit=UNIT, value=5)
@@ -124,6 +125,53 @@ def test_twenty_threads_fight_for_the_last_unit(service: Service) -> None:
             q.GetInventoryRequest(programme=PROGRAMME, sku=sku, location="central", min_position=position)
         ).item
         assert (item.on_hand, item.locked, item.available) == (1, 1, 0)
+
+
+def test_twenty_threads_fight_for_the_last_units_at_two_locations(service: Service) -> None:
+    """The near ones go first, then the far ones; nothing is oversold at either (edge case 8, I03, I04, I06)."""
+    sku, members = _name(), [_name() for _ in range(20)]
+    near, far = _name(), _name()
+    with service.channel() as channel:
+        commands, queries = stubs(channel)
+        enrol(commands, *members)
+        for member in members:
+            commands.Earn(earn(member, source=_name()))
+        price = t.Price(points=t.Amount(unit=UNIT, value=10))
+        commands.DefineReward(
+            c.DefineRewardRequest(header=header(), reward=sku, kind=t.REWARD_KIND_GOODS, price=price, sku=sku)
+        )
+        distances = [
+            t.Distance(destination="beijing", location=place, distance=n) for n, place in enumerate((near, far))
+        ]
+        commands.PublishAllocationPolicy(
+            c.PublishAllocationPolicyRequest(header=header(), locations=[far, near], distances=distances)
+        )
+        for place, units in ((near, 2), (far, 3)):
+            commands.ReceiveStock(c.ReceiveStockRequest(header=header(), sku=sku, location=place, quantity=units))
+        names = [_name() for _ in members]
+
+        def redeem(name: str, member: str) -> Callable[[CommandServiceStub], object]:
+            request = c.RedeemRequest(
+                header=header(), redemption=name, member=member, reward=sku, destination="beijing"
+            )
+            return lambda stub: stub.Redeem(request)
+
+        outcomes = _at_once(service, [redeem(*pair) for pair in zip(names, members, strict=True)])
+        assert outcomes == {"accepted": 5, "OUT_OF_STOCK": 15}
+        position = commands.Earn(earn(members[0], source=_name())).position
+        shelf = queries.ListInventory(q.ListInventoryRequest(programme=PROGRAMME, sku=sku, min_position=position))
+        assert {item.location: (item.on_hand, item.locked) for item in shelf.items} == {near: (2, 2), far: (3, 3)}
+        assert Counter(_placed_at(queries, names, position)) == {near: 2, far: 3, "NOT_FOUND": 15}
+
+
+def _placed_at(queries: QueryServiceStub, names: Iterable[str], position: str) -> Iterator[str]:
+    """Where each redemption gets its goods from, or why it cannot be asked for."""
+    for name in names:
+        request = q.GetRedemptionRequest(programme=PROGRAMME, redemption=name, min_position=position)
+        try:
+            yield queries.GetRedemption(request).redemption.location
+        except grpc.RpcError as error:
+            yield _reason(error)
 
 
 def test_twenty_threads_fight_for_the_last_point(service: Service) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from random import Random
 
+import msgspec
 import pytest
 
 from adapters.postgres.views import PostgresQueries
@@ -156,20 +157,22 @@ async def check_entries(world: World, programme: Programme, member: Member) -> N
 async def check_goods(queries: PostgresQueries, programme: Programme) -> None:
     for name, redemption in programme.redemptions.items():
         row = await queries.redemption(programme.name, name)
-        stage = "CANCELLED" if row.state == "TIMED_OUT" else row.state
-        assert (stage, bool(row.outbound)) == (redemption.stage, bool(redemption.placed.sku))
+        assert (row.state, bool(row.outbound)) == (redemption.stage, bool(redemption.placed.sku))
+        assert (row.fulfilled, row.cash_returned) == (redemption.fulfilled, redemption.returned)
+        assert row.quantity - row.fulfilled - row.cancelled == redemption.open
         assert (row.member, row.points) == (
             redemption.placed.member,
             redemption.placed.price.points.value * redemption.placed.quantity,
         )
-        assert (row.closed_at is None) == (row.state == "PLACED")
+        assert (row.closed_at is None) == (redemption.open > 0)
     page = await queries.inventory(programme.name)
     assert {f"{item.sku}@{item.location}" for item in page.rows} == set(programme.stocks)
     for item in page.rows:
         stock = programme.stocks[f"{item.sku}@{item.location}"]
         assert (item.available, item.locked, item.shipped) == (stock.free, stock.locked, stock.shipped)
-        assert (item.received, item.on_hand) == (stock.received, stock.received - stock.shipped)
-        assert item.value == stock.cost_in - stock.cost_out
+        assert (item.received, item.on_hand, item.value) == (stock.received, stock.on_hand, stock.value)
+        assert (item.counted, item.transferred, item.shortage) == (stock.counted, stock.transferred, stock.shortage)
+        assert item.discontinued == (not programme.sells(item.sku, item.location))
         assert await queries.stock_item(programme.name, item.sku, item.location) == item
 
 
@@ -253,6 +256,7 @@ async def test_what_is_not_there_is_not_found(world: World) -> None:
         queries.lots(PROGRAMME, "nobody"),
         queries.entries(PROGRAMME, "nobody"),
         queries.redemption(PROGRAMME, "nothing"),
+        queries.redemptions(PROGRAMME, "nobody"),
         queries.stock_item(PROGRAMME, "mug", "shop"),
     ):
         with pytest.raises(NotFound):
@@ -267,6 +271,31 @@ async def test_a_page_token_that_was_never_given_is_bad_input(world: World, toke
         await world.queries.entries(PROGRAMME, "anna", page_token=token)
 
 
+async def test_a_members_redemptions_are_listed_newest_first_with_what_became_of_them(world: World) -> None:
+    """R17, R18: every redemption, when it was placed and when it was closed, page by page."""
+    await world.open(backdating_seconds=9 * 86_400)
+    await world.given("mug@shop receives 9", "reward mug costs 10 and 1.00 from mug@shop since 2025-12-01")
+    await world.given("anna earns 500", "bo earns 9")
+    for name, day in (("r1", "2025-12-30"), ("r2", "2025-12-31"), ("r3", "2025-12-31")):
+        await world.given(f"anna earns 20 on {day}", f"anna redeems mug x2 as {name} paying cash 2.00 on {day}")
+    await world.given("1 of r1 are fulfilled on 2025-12-31", "1 of r3 are cancelled", "1 of r3 are fulfilled")
+    await caught_up(world)
+    told, token = [], ""
+    while True:
+        page = await world.queries.redemptions(PROGRAMME, "anna", page_size=1, page_token=token)
+        told += [(row.redemption, row.state, row.fulfilled, row.cash_returned, row.closed_at) for row in page.rows]
+        token = page.next_page_token
+        if not token:
+            break
+    assert told == [
+        ("r3", "FULFILLED", 1, 100, world.now),
+        ("r2", "PLACED", 0, 0, None),
+        ("r1", "PARTLY_FULFILLED", 1, 0, None),
+    ]
+    assert page.position == world.position
+    assert (await world.queries.redemptions(PROGRAMME, "bo")).rows == ()
+
+
 async def test_the_stock_of_one_sku_is_listed_by_location(world: World) -> None:
     await world.open()
     await world.given("mug@south receives 1 at 2.00", "mug@north receives 2", "cup@north receives 3")
@@ -278,6 +307,19 @@ async def test_the_stock_of_one_sku_is_listed_by_location(world: World) -> None:
         ("south", 1, 200),
     ]
     assert (rest.next_page_token, rest.position) == ("", world.position)
+
+
+async def test_a_stock_item_tells_what_was_counted_moved_missed_and_discontinued(world: World) -> None:
+    await world.open()
+    await world.given("mug@shop receives 9 at 1.00", "mug@shop sends 3 to hall", "mug@shop locks 4 as k1")
+    await world.given("mug@shop counts 3", "mug@hall is discontinued", "cup@hall receives 1", "cup is discontinued")
+    await caught_up(world)
+    rows = (await world.queries.inventory(PROGRAMME)).rows
+    assert [msgspec.structs.astuple(row) for row in rows] == [
+        ("cup", "hall", 1, 0, 1, 0, 1, 0, 0, 0, 0, True),
+        ("mug", "hall", 3, 0, 3, 0, 0, 300, 0, 3, 0, True),
+        ("mug", "shop", 3, 4, 0, 0, 9, 300, -3, -3, 1, False),
+    ]
 
 
 async def test_what_is_due_comes_first_due_first_and_only_so_many(world: World) -> None:

@@ -1,6 +1,7 @@
 """What the oracle keeps: plain things in dicts and lists, changed in place."""
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from ledger import events as e
 
@@ -40,6 +41,7 @@ class Hold:
     id: str
     unit: str
     parts: list[PartRow]
+    held_at: int
     expires_at: int
     redemption: str
 
@@ -98,26 +100,55 @@ class Member:
 
 
 @dataclass
-class Stock:
-    """Units of one SKU at one location, and what they cost."""
+class Lock:
+    """Units of a stock item, set aside."""
 
+    quantity: int
+    locked_at: int
+    expires_at: int
+    redemption: str
+
+
+@dataclass
+class Stock:
+    """Units of one SKU at one location, where they came from and went, and what they cost."""
+
+    on_hand: int = 0
     received: int = 0
-    free: int = 0
+    counted: int = 0
+    transferred: int = 0
     shipped: int = 0
-    locks: dict[str, e.StockLocked] = field(default_factory=dict)
-    cost_in: int = 0
-    cost_out: int = 0
+    locks: dict[str, Lock] = field(default_factory=dict)
+    value: int = 0
+    average: Fraction = Fraction(0)
+    """What a unit costs, or cost while there was one."""
+    moved_at: int = 0
 
     @property
     def locked(self) -> int:
         return sum(lock.quantity for lock in self.locks.values())
 
+    @property
+    def free(self) -> int:
+        return max(self.on_hand - self.locked, 0)
+
+    @property
+    def shortage(self) -> int:
+        return max(self.locked - self.on_hand, 0)
+
 
 @dataclass
 class Redemption:
-    """A redemption, and what became of it: PLACED, FULFILLED or CANCELLED."""
+    """A redemption, and what became of it; the stages are called as in the views."""
 
     placed: e.RedemptionPlaced
+    placed_at: int
+    open: int
+    paid: list[int]
+    """What of each tender paid for the open units."""
+    fulfilled: int = 0
+    returned: int = 0
+    """Money that goes back to the member."""
     stage: str = "PLACED"
     outbound: bool = False
 
@@ -144,6 +175,9 @@ class Programme:
     clock: int
     members: dict[str, Member] = field(default_factory=dict)
     stocks: dict[str, Stock] = field(default_factory=dict)
+    discontinued: set[tuple[str, str]] = field(default_factory=set)
+    """SKUs and locations; the location is empty where the SKU is discontinued everywhere."""
+    policy: e.AllocationPolicyPublished | None = None
     rewards: dict[str, list[e.RewardDefined]] = field(default_factory=dict)
     redemptions: dict[str, Redemption] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
@@ -154,6 +188,10 @@ class Programme:
     @property
     def manual(self) -> bool:
         return self.settings.clock is e.ClockKind.MANUAL
+
+    def sells(self, sku: str, location: str) -> bool:
+        """Whether a stock item is on offer."""
+        return not self.discontinued & {(sku, ""), (sku, location)}
 
     def points(self, unit: str) -> int:
         """What all members own together, held points included."""

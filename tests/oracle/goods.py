@@ -1,4 +1,4 @@
-"""What the oracle knows of goods: purchases, rewards, redemptions and stock."""
+"""What the oracle knows of goods: purchases, rewards and redemptions."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger import events as e
 from ledger.events import Fact
-from ledger.ids import order_stream, redemption_stream, stock_stream
+from ledger.ids import allocation_stream, order_stream, redemption_stream
 from ledger.records import Record
 from tests.oracle.facts import Programme, Redemption, Stock
 from tests.oracle.loose import Loose, require
@@ -67,11 +67,12 @@ def placed(programme: Programme, record: Record, event: e.RedemptionPlaced, loos
     offer = [offer for offer in offers if offer.valid_from == latest][-1]
     require(offer.status is e.RewardStatus.ACTIVE, record, "a reward that was withdrawn")
     require((offer.price, offer.sku, offer.kind) == (event.price, event.sku, event.kind), record, "another offer")
-    cash = sum(tender.amount for tender in event.tenders)
-    require(cash == offer.price.cash * event.quantity, record, "the money on top is another")
-    programme.redemptions[event.redemption] = Redemption(event)
+    paid = [tender.amount for tender in event.tenders]
+    require(sum(paid) == offer.price.cash * event.quantity, record, "the money on top is another")
+    programme.redemptions[event.redemption] = Redemption(event, record.occurred_at, event.quantity, paid)
     unit, points = event.price.points.unit, event.price.points.value * event.quantity
     if event.sku:
+        check_place(programme, record, event, offer)
         loose.expect("held", event.redemption, event.member, unit, points, event.expires_at)
         loose.expect("locked", event.redemption, event.sku, event.location, event.quantity, event.expires_at)
         loose.expect("outbound", event.redemption, event.sku, event.location, event.quantity)
@@ -79,81 +80,76 @@ def placed(programme: Programme, record: Record, event: e.RedemptionPlaced, loos
         loose.expect("captured", event.redemption, event.member, unit, points)
 
 
+def check_place(programme: Programme, record: Record, event: e.RedemptionPlaced, offer: e.RewardDefined) -> None:
+    """Where a policy chose: of all places with enough, the nearest; of these the fullest, then the first by name."""
+    if not event.allocation_version:
+        return
+    policy = programme.policy
+    require(policy is not None and policy.version == event.allocation_version, record, "another policy is in force")
+    require(not offer.location, record, "the reward names a location, and a policy chose")
+    assert policy is not None
+    far = {row.location: row.distance for row in policy.distances if row.destination == event.destination}
+    places = []
+    for location in policy.locations:
+        free = programme.stocks.get(f"{event.sku}@{location}", Stock()).free
+        if free >= event.quantity and programme.sells(event.sku, location):
+            places.append((far.get(location, float("inf")), -free, location))
+    require(bool(places) and min(places)[2] == event.location, record, f"{event.location} is not the first of {places}")
+
+
 def opened_outbound(programme: Programme, record: Record, event: e.OutboundOpened, loose: Loose) -> None:
     redemption = record.stream.removeprefix(f"{programme.name}/redemption/")
     loose.meet(record, "outbound", redemption, event.sku, event.location, event.quantity)
 
 
-def fulfilled(programme: Programme, record: Record, event: e.RedemptionFulfilled, loose: Loose) -> None:
+def close(programme: Programme, record: Record, event: e.RedemptionFulfilled | e.RedemptionCancelled) -> Redemption:
+    """Close open units: their part of the money is within one of what is in proportion, and all parts sum up."""
     redemption = programme.redemptions[event.redemption]
-    require(redemption.stage == "PLACED", record, f"it was {redemption.stage} before")
-    redemption.stage = "FULFILLED"
-    loose.meet(record, "settled", event.redemption)
+    require(record.occurred_at >= redemption.placed_at, record, "it ends before it begins")
+    require(0 < event.quantity <= redemption.open, record, f"{event.quantity} of {redemption.open} open units")
+    require(event.left == redemption.open - event.quantity, record, f"{event.left} units are said to be left")
+    amounts = [tender.amount for tender in event.tenders]
+    require(
+        sum(amounts) == redemption.placed.price.cash * event.quantity
+        and [tender.type for tender in event.tenders] == [tender.type for tender in redemption.placed.tenders],
+        record,
+        f"{event.tenders} are not what paid for {event.quantity} units",
+    )
+    for amount, paid in zip(amounts, redemption.paid, strict=True):
+        exact = Fraction(paid * event.quantity, redemption.open)
+        require(abs(amount - exact) < 1 and 0 <= amount <= paid, record, f"the part of a tender is {exact}")
+    redemption.paid = [paid - amount for paid, amount in zip(redemption.paid, amounts, strict=True)]
+    redemption.open = event.left
+    return redemption
+
+
+def fulfilled(programme: Programme, record: Record, event: e.RedemptionFulfilled, loose: Loose) -> None:
+    redemption = close(programme, record, event)
+    points = redemption.placed.price.points.value * event.quantity
+    redemption.fulfilled += event.quantity
+    redemption.stage = "PARTLY_FULFILLED" if redemption.open else "FULFILLED"
+    loose.meet(record, "settled", event.redemption, points)
     if redemption.placed.sku:
         loose.meet(record, "sent out", event.redemption, event.quantity, event.cost)
-    price = redemption.placed.price.points
-    require(event.points.value == price.value * event.quantity, record, "another price than was agreed")
+    require(event.points.value == points, record, "another price than was agreed")
 
 
 def cancelled(programme: Programme, record: Record, event: e.RedemptionCancelled, loose: Loose) -> None:
-    redemption = programme.redemptions[event.redemption]
-    require(redemption.stage == "PLACED", record, f"it was {redemption.stage} before")
+    redemption = close(programme, record, event)
     require(event.effective_at <= record.occurred_at, record, "an end before its time")
-    redemption.stage = "CANCELLED"
-    loose.meet(record, "given back", event.redemption)
-    loose.meet(record, "put back", event.redemption, event.reason)
+    redemption.returned += sum(tender.amount for tender in event.tenders)
+    if not redemption.open:
+        given_back = "TIMED_OUT" if event.reason is e.CancelReason.TIMED_OUT else "CANCELLED"
+        redemption.stage = "FULFILLED" if redemption.fulfilled else given_back
+    points = redemption.placed.price.points.value * event.quantity
+    loose.meet(record, "given back", event.redemption, points)
+    loose.meet(record, "put back", event.redemption, event.quantity, event.reason)
 
 
-def stock_of(programme: Programme, record: Record, sku: str, location: str) -> Stock:
-    require(record.stream == stock_stream(programme.name, sku, location), record, "another stock item")
-    return programme.stocks.setdefault(f"{sku}@{location}", Stock())
-
-
-def received(programme: Programme, record: Record, event: e.StockReceived, loose: Loose) -> None:
-    stock = stock_of(programme, record, event.sku, event.location)
-    require(event.quantity > 0, record, "nothing came in")
-    stock.received += event.quantity
-    stock.free += event.quantity
-    stock.cost_in += event.quantity * event.unit_cost
-
-
-def locked(programme: Programme, record: Record, event: e.StockLocked, loose: Loose) -> None:
-    stock = stock_of(programme, record, event.sku, event.location)
-    require(event.lock not in stock.locks, record, f"{event.lock} is locked already")
-    require(0 < event.quantity <= stock.free, record, f"{event.quantity} of {stock.free} free units are locked")
-    require(event.expires_at > record.occurred_at, record, "a lock that ends before it begins")
-    stock.free -= event.quantity
-    stock.locks[event.lock] = event
-    if event.redemption:
-        end = ("locked", event.redemption, event.sku, event.location, event.quantity, event.expires_at)
-        loose.meet(record, *end)
-
-
-def freed(programme: Programme, record: Record, event: e.StockReleased, loose: Loose) -> None:
-    stock = stock_of(programme, record, event.sku, event.location)
-    lock = stock.locks.pop(event.lock, None)
-    require(lock is not None and lock.quantity == event.quantity, record, f"{event.lock} is not locked so")
-    assert lock is not None
-    stock.free += event.quantity
-    if lock.redemption:
-        loose.expect("put back", lock.redemption, event.reason)
-
-
-def shipped(programme: Programme, record: Record, event: e.StockShipped, loose: Loose) -> None:
-    stock = stock_of(programme, record, event.sku, event.location)
-    lock = stock.locks.pop(event.lock, None)
-    require(lock is not None and lock.quantity == event.quantity, record, f"{event.lock} is not locked so")
-    assert lock is not None
-    require(lock.redemption == event.redemption, record, f"{event.lock} belongs to {lock.redemption!r}")
-    require(record.occurred_at < lock.expires_at, record, f"{event.lock} had timed out")
-    left = stock.cost_in - stock.cost_out
-    exact = Fraction(left * event.quantity, stock.received - stock.shipped)
-    require(abs(event.cost - exact) <= Fraction(1, 2), record, f"the moving average is {exact}, not {event.cost}")
-    stock.shipped += event.quantity
-    stock.cost_out += event.cost
-    require(stock.cost_out <= stock.cost_in, record, "more cost went out than came in")
-    if event.redemption:
-        loose.expect("sent out", event.redemption, event.quantity, event.cost)
+def published(programme: Programme, record: Record, event: e.AllocationPolicyPublished, loose: Loose) -> None:
+    require(record.stream == allocation_stream(programme.name), record, "another stream")
+    require(event.version == record.version, record, f"{event.version} is not the next version")
+    programme.policy = event
 
 
 FOLDS: dict[type[Fact], Callable[[Programme, Record, Any, Loose], None]] = {
@@ -163,8 +159,5 @@ FOLDS: dict[type[Fact], Callable[[Programme, Record, Any, Loose], None]] = {
     e.OutboundOpened: opened_outbound,
     e.RedemptionFulfilled: fulfilled,
     e.RedemptionCancelled: cancelled,
-    e.StockReceived: received,
-    e.StockLocked: locked,
-    e.StockReleased: freed,
-    e.StockShipped: shipped,
+    e.AllocationPolicyPublished: published,
 }

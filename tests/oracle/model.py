@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from ledger import events as e
 from ledger.events import Fact
 from ledger.records import Record
-from tests.oracle import corrections, goods, points
+from tests.oracle import corrections, goods, points, stock
 from tests.oracle.envelope import Envelopes, local_date
 from tests.oracle.facts import Broken, Programme, Stock
 from tests.oracle.loose import Loose, require
 
 _AHEAD = 5 * 60 * 1_000_000
-_FOLDS = points.FOLDS | goods.FOLDS | corrections.FOLDS
+_FOLDS = points.FOLDS | goods.FOLDS | stock.FOLDS | corrections.FOLDS
 
 BalanceRow = tuple[str, str, int, int, int, int]
 """Member, unit, open, pending, held, debt."""
@@ -70,7 +70,7 @@ class Oracle:
         self._check_sums(programme, record)
 
     def _check_sums(self, programme: Programme, record: Record) -> None:
-        """What came less what went is what is there; units received are free, locked or shipped."""
+        """What came less what went is what is there; units that came are on hand or shipped."""
         kind, _, name = record.stream.partition("/")[2].partition("/")
         if kind == "member":
             member = programme.members[name]
@@ -79,12 +79,11 @@ class Oracle:
                 moved = account.credits - account.debits - account.expiries
                 require(there == moved, record, f"{member.id} owns {there} {unit}, the movements come to {moved}")
         elif kind == "stock":
-            stock = programme.stocks[name]
-            require(stock.free >= 0, record, "fewer units than none are free")
-            units = stock.free + stock.locked + stock.shipped
-            require(units == stock.received, record, f"{units} units are known, {stock.received} came in")
-            left = stock.cost_in - stock.cost_out
-            require(left >= 0 and (left == 0 or stock.received > stock.shipped), record, f"no unit, but a value {left}")
+            item = programme.stocks[name]
+            came, known = item.received + item.counted + item.transferred, item.on_hand + item.shipped
+            require(known == came, record, f"{known} units are known, {came} came in")
+            require(item.on_hand >= 0 and item.value >= 0, record, "less than nothing is there")
+            require(item.on_hand > 0 or item.value == 0, record, f"no unit, but a value {item.value}")
 
     # -- what can be asked
 

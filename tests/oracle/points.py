@@ -1,6 +1,8 @@
 """What the oracle knows of points: grants, holds, spends, transfers, expiries."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from ledger import events as e
@@ -58,14 +60,30 @@ def draw(member: Member, parts: Sequence[e.Part], record: Record) -> None:
         require(lot.points >= 0, record, f"{part.lot} is below zero")
 
 
-def end_hold(member: Member, hold_id: str, unit: str, parts: Sequence[e.Part], record: Record) -> Hold:
-    """A hold ends whole: exactly the points that were set aside."""
-    hold = member.holds.pop(hold_id, None)
+def take_held(
+    member: Member, hold_id: str, unit: str, parts: Sequence[e.Part], left: int, record: Record
+) -> tuple[Hold, int]:
+    """Take parts out of a hold: of each lot in proportion, within a point. Returns the hold as it was, and a sum."""
+    hold = member.holds.get(hold_id)
     require(hold is not None, record, f"{hold_id} is not held")
     assert hold is not None
+    require(record.occurred_at >= hold.held_at, record, f"{hold_id} ends before it begins")
     check_parts(member, unit, parts, record)
-    require((hold.unit, hold.parts) == (unit, rows(parts)), record, f"{hold_id} had {hold.parts}, not {rows(parts)}")
-    return hold
+    taken, points = dict(rows(parts)), sum(part.points for part in parts)
+    known = hold.unit == unit and len(taken) == len(parts) and taken.keys() <= dict(hold.parts).keys()
+    require(known, record, f"{hold_id} had {hold.parts}, not {rows(parts)}")
+    for lot, held_points in hold.parts:
+        exact = Fraction(points * held_points, hold.points)
+        require(abs(taken.get(lot, 0) - exact) < 1, record, f"{lot} gives {taken.get(lot, 0)}, not {exact}")
+        require(taken.get(lot, 0) <= held_points, record, f"{lot} has {held_points} held")
+    rest = [(lot, held_points - taken.get(lot, 0)) for lot, held_points in hold.parts]
+    rest = [(lot, held_points) for lot, held_points in rest if held_points]
+    require(sum(row[1] for row in rest) == left, record, f"{hold_id} keeps {rest}, not {left}")
+    if rest:
+        member.holds[hold_id] = replace(hold, parts=rest)
+    else:
+        del member.holds[hold_id]
+    return hold, points
 
 
 def joined(programme: Programme, record: Record, event: e.MemberEnrolled, loose: Loose) -> None:
@@ -107,7 +125,7 @@ def held(programme: Programme, record: Record, event: e.PointsHeld, loose: Loose
     require(event.expires_at > record.occurred_at, record, "a hold that ends before it begins")
     account_of(member, event.unit, record)
     spend(member, event.unit, event.parts, record)
-    hold = Hold(event.hold, event.unit, rows(event.parts), event.expires_at, event.redemption)
+    hold = Hold(event.hold, event.unit, rows(event.parts), record.occurred_at, event.expires_at, event.redemption)
     member.holds[event.hold] = hold
     if event.redemption:
         loose.meet(record, "held", event.redemption, member.id, event.unit, hold.points, event.expires_at)
@@ -116,18 +134,20 @@ def held(programme: Programme, record: Record, event: e.PointsHeld, loose: Loose
 def released(programme: Programme, record: Record, event: e.PointsReleased, loose: Loose) -> None:
     member = member_of(programme, record)
     account_of(member, event.unit, record)
-    hold = end_hold(member, event.hold, event.unit, event.parts, record)
+    hold, points = take_held(member, event.hold, event.unit, event.parts, event.left, record)
     for part in event.parts:
         member.lots[part.lot].points += part.points
     if hold.redemption:
-        loose.expect("given back", hold.redemption)
+        loose.expect("given back", hold.redemption, points)
+    else:
+        require(event.left == 0, record, f"{event.hold} is given back in part")
 
 
 def redeemed(programme: Programme, record: Record, event: e.PointsRedeemed, loose: Loose) -> None:
     member = member_of(programme, record)
     account = account_of(member, event.unit, record)
     if event.hold:
-        hold = end_hold(member, event.hold, event.unit, event.parts, record)
+        hold, _ = take_held(member, event.hold, event.unit, event.parts, event.left, record)
         require(hold.redemption == event.redemption, record, f"{event.hold} belongs to {hold.redemption!r}")
         require(record.occurred_at < hold.expires_at, record, f"{event.hold} had timed out")
     else:
@@ -137,7 +157,7 @@ def redeemed(programme: Programme, record: Record, event: e.PointsRedeemed, loos
     if event.redemption:
         if not event.hold:
             loose.meet(record, "captured", event.redemption, member.id, event.unit, points)
-        loose.expect("settled", event.redemption)
+        loose.expect("settled", event.redemption, points)
     else:
         require(event.kind is e.RedeemKind.OFFSET, record, "points are spent for nothing")
         loose.meet(record, "paid", member.id, event.order, event.unit, points, event.hold, event.amount)

@@ -22,7 +22,10 @@ START: Instant = 1_767_240_000_000_000
 
 MEMBERS = ("anna", "bo", "cai")
 POOR = "dan"
-REWARDS = ("mug", "cup", "spa")
+REWARDS = ("mug", "cup", "spa", "bag")
+"""A bag comes from where the allocation policy says, mug and cup from the shop, unless the caller says otherwise."""
+GOODS = ("mug", "cup", "bag", "hat")
+PLACES = ("shop", "depot")
 
 BY_HAND = e.Settings(
     zone="Asia/Shanghai",
@@ -36,7 +39,7 @@ BY_HAND = e.Settings(
     point_value="1",
     lot_months=1,
     pending_days=1,
-    hold_seconds=3 * 86_400,
+    hold_seconds=8 * 86_400,
     backdating_seconds=30 * 86_400,
 )
 ON_THE_WALL = e.Settings(
@@ -50,7 +53,7 @@ ON_THE_WALL = e.Settings(
     rounding=Rounding.DOWN,
     point_value="3/7",
     earning_base=e.EarningBase.NET,
-    hold_seconds=2 * 86_400,
+    hold_seconds=5 * 86_400,
     backdating_seconds=30 * 86_400,
 )
 PROGRAMMES = {"zoo": BY_HAND, "bar": ON_THE_WALL}
@@ -75,11 +78,14 @@ class Author:
         self.reversible: dict[str, list[int]] = {programme: [] for programme in programmes}
         self.programme = programmes[0]
         """What was bought, and the numbers of the requests that may be reversed, whatever became of them."""
+        self.redemptions: list[str] = []
+        """Those that were asked for last, whether or not they were placed."""
         for programme in programmes:
             opening: list[Command] = [c.OpenProgramme(PROGRAMMES[programme])]
             opening += [c.EnrolMember(member) for member in (*MEMBERS, POOR)]
             opening += [self.reward(Random(number), name) for number, name in enumerate(REWARDS)]
-            opening += [c.ReceiveStock(sku, "shop", 4, 333) for sku in ("mug", "cup")]
+            opening += [c.ReceiveStock(sku, "shop", 4, 333) for sku in ("mug", "cup", "bag")]
+            opening += [c.ReceiveStock("bag", "depot", 3, 250), self.publish(Random(0), START)]
             for command in opening:
                 self.send(programme, (command,), START)
 
@@ -223,9 +229,10 @@ class Author:
         return c.ReleaseHold(f"h{random.randrange(1, 5)}", self.member(random))
 
     def reward(self, random: Random, name: str) -> Command:
-        price = e.Price(Amount("points", random.choice((20, 25, 30))), 500 if name == "cup" else 0)
+        price = e.Price(Amount("points", random.choice((7, 10, 25))), 500 if name == "cup" else 0)
         kind = e.RewardKind.SERVICE if name == "spa" else e.RewardKind.GOODS
-        sku, place = ("", "") if name == "spa" else (name, "shop")
+        sku = "" if name == "spa" else name
+        place = "shop" if name in {"mug", "cup"} else ""
         return c.DefineReward(name, kind, price, sku=sku, location=place, list_price=4_000, substitutes=("tea",))
 
     def define(self, random: Random, at: Instant) -> Command:
@@ -233,36 +240,62 @@ class Author:
 
     def redeem(self, random: Random, at: Instant) -> Command:
         reward = random.choice(REWARDS)
-        quantity = random.choice((1, 1, 1, 2))
-        cash = (e.Tender(e.TenderType.CASH, 500 * quantity),) if reward == "cup" else ()
-        return c.Redeem(self.name(random, "r", 8), self.member(random), reward, quantity, tenders=cash)
+        quantity = random.choice((1, 1, 2, 3))
+        coupon = e.Tender(e.TenderType.COUPON, random.choice((0, 1, 199)))
+        cash = (coupon, e.Tender(e.TenderType.CASH, 500 * quantity - coupon.amount)) if reward == "cup" else ()
+        place = random.choice(("", "", "", *PLACES))
+        destination = random.choice(("", "north", "south"))
+        redemption = self.name(random, "r", 20)
+        self.redemptions = [*self.redemptions[-3:], redemption]
+        return c.Redeem(redemption, self.member(random), reward, quantity, place, tenders=cash, destination=destination)
 
     def end(self, random: Random, at: Instant) -> Command:
-        return random.choice((c.Fulfil, c.Fulfil, c.Cancel))(self.name(random, "r", 8))
+        quantity = random.choice((None, None, 1, 1, 2))
+        redemption = random.choice(self.redemptions or ["r"])
+        return random.choice((c.Fulfil, c.Fulfil, c.Cancel))(redemption, quantity)
+
+    def publish(self, random: Random, at: Instant) -> Command:
+        table = (("north", "shop", 4), ("north", "depot", random.choice((2, 4))), ("south", "depot", 7))
+        return c.PublishAllocationPolicy(PLACES, tuple(e.Distance(*row) for row in table))
 
     def sweep(self, random: Random, at: Instant) -> Command:
         cut_off = at - random.choice((0, 0, 0, DAY))
         if random.random() < 0.8:
             return c.ExpireDue(cut_off, random.choice(MEMBERS))
-        return c.ExpireDue(cut_off, sku=random.choice(("mug", "cup")), location="shop")
+        return c.ExpireDue(cut_off, "", *self.item(random))
+
+    def item(self, random: Random) -> tuple[str, str]:
+        """A SKU and a location, mostly the busiest."""
+        return random.choice(("mug", "cup", "mug", "cup", *GOODS)), random.choice(("shop", *PLACES))
 
     def receive(self, random: Random, at: Instant) -> Command:
-        return c.ReceiveStock(random.choice(("mug", "cup")), "shop", random.randrange(1, 5), random.randrange(1_000))
+        return c.ReceiveStock(*self.item(random), random.randrange(1, 5), random.randrange(1_000))
 
     def lock(self, random: Random, at: Instant) -> Command:
         until = random.choice((None, at + HOUR))
-        sku = random.choice(("mug", "cup"))
-        return c.LockStock(f"k{random.randrange(6)}", sku, "shop", random.randrange(1, 4), until)
+        return c.LockStock(f"k{random.randrange(6)}", *self.item(random), random.randrange(1, 4), until)
 
     def unlock(self, random: Random, at: Instant) -> Command:
         kind = random.choice((c.ShipStock, c.ReleaseStock))
-        return kind(f"k{random.randrange(6)}", random.choice(("mug", "cup")), "shop")
+        return kind(f"k{random.randrange(6)}", *self.item(random))
+
+    def count(self, random: Random, at: Instant) -> Command:
+        return c.CountStock(*self.item(random), random.choice((0, 3, 5, 7, 9)), "yearly count")
+
+    def move(self, random: Random, at: Instant) -> Command:
+        sku, sender = self.item(random)
+        return c.TransferStock(sku, sender, random.choice(PLACES), random.randrange(1, 4))
+
+    def discontinue(self, random: Random, at: Instant) -> Command:
+        """What there is no way back from: enough else is left for a long history."""
+        sku, place = random.choice((("hat", ""), ("bag", "depot"), ("cup", "depot")))
+        return c.DiscontinueStock(sku, "maker stopped", place)
 
     def enrol(self, random: Random, at: Instant) -> Command:
         return c.EnrolMember(random.choice((*MEMBERS, "nemo")))
 
 
-_KINDS: dict[Callable[[Author, Random, Instant], Command], int] = {
+_KINDS: dict[Callable[[Author, Random, Instant], Command], float] = {
     Author.earn: 24,
     Author.buy: 16,
     Author.return_: 12,
@@ -271,12 +304,16 @@ _KINDS: dict[Callable[[Author, Random, Instant], Command], int] = {
     Author.give: 12,
     Author.hold: 8,
     Author.release: 6,
-    Author.redeem: 10,
-    Author.end: 10,
+    Author.redeem: 14,
+    Author.end: 14,
     Author.sweep: 8,
-    Author.receive: 1,
-    Author.lock: 4,
-    Author.unlock: 5,
+    Author.receive: 3,
+    Author.lock: 5,
+    Author.unlock: 6,
+    Author.count: 2,
+    Author.move: 2,
+    Author.discontinue: 0.2,
+    Author.publish: 0.5,
     Author.define: 1,
     Author.enrol: 1,
 }

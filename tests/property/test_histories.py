@@ -75,8 +75,15 @@ class Checked:
                 spendable = programme.members[facts["member"]].open(facts["unit"], request.occurred_at)
                 assert facts["spendable"] == spendable
         elif refusal.reason is Reason.OUT_OF_STOCK:
-            free = self.oracle.stock(request.programme, f"{facts['sku']}@{facts['location']}").free
-            assert facts["available"] == free < facts["wanted"]
+            stock = self.oracle.stock(request.programme, f"{facts['sku']}@{facts['location']}")
+            ships = isinstance(request.commands[0], c.Fulfil | c.ShipStock)
+            assert facts["available"] == (stock.on_hand if ships else stock.free) < facts["wanted"]
+        elif refusal.reason is Reason.STOCK_DISCONTINUED:
+            assert not programme.sells(facts["sku"], facts["location"])
+        elif refusal.reason is Reason.QUANTITY_EXCEEDED and "redemption" in facts:
+            assert facts["left"] == programme.redemptions[facts["redemption"]].open < facts["wanted"]
+        elif refusal.reason is Reason.OUT_OF_ORDER:
+            assert facts["occurred_at"] == request.occurred_at < facts["earliest"]
         elif refusal.reason in {Reason.IN_THE_FUTURE, Reason.TOO_FAR_BACK}:
             assert facts["now"] == (programme.clock if programme.manual else self.running.clock.instant)
 

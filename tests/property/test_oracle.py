@@ -110,6 +110,22 @@ def other_earning(event: e.PurchaseRecorded) -> Iterator[dict[str, object]]:
         yield {"lot": ""}
 
 
+def other_place(event: e.RedemptionPlaced) -> Iterator[dict[str, object]]:
+    yield {"quantity": event.quantity + 1}
+    if event.allocation_version:
+        yield {"location": "hall"}
+        yield {"allocation_version": event.allocation_version + 1}
+
+
+def other_units(event: e.RedemptionFulfilled | e.RedemptionCancelled) -> Iterator[dict[str, object]]:
+    """A unit more, a unit that is said to be left, a cent that is nobody's."""
+    yield {"quantity": event.quantity + 1}
+    yield {"left": event.left + 1}
+    if event.tenders:
+        first = msgspec.structs.replace(event.tenders[0], amount=event.tenders[0].amount + 1)
+        yield {"tenders": (first, *event.tenders[1:])}
+
+
 FORGERIES: dict[type[Fact], Callable[[Any], Iterable[dict[str, object]]]] = {
     e.PointsHeld: other_points,
     e.PointsReleased: other_points,
@@ -118,10 +134,17 @@ FORGERIES: dict[type[Fact], Callable[[Any], Iterable[dict[str, object]]]] = {
     e.PointsTransferredOut: other_points,
     e.PointsTransferredIn: other_children,
     e.PurchaseRecorded: other_earning,
-    e.RedemptionPlaced: lambda event: [{"quantity": event.quantity + 1}],
+    e.RedemptionPlaced: other_place,
+    e.RedemptionFulfilled: other_units,
+    e.RedemptionCancelled: other_units,
     e.StockLocked: lambda event: [{"quantity": 1_000}],
-    e.StockReleased: lambda event: [{"quantity": event.quantity + 1}],
+    e.StockReleased: lambda event: [{"quantity": event.quantity + 1}, {"left": event.left + 1}],
     e.StockShipped: lambda event: [{"quantity": event.quantity + 1}, {"cost": event.cost + 2}],
+    e.StockCounted: lambda event: [{"expected": event.expected + 1}, {"value": event.value + 2}, {"shortage": 99}],
+    e.StockDiscontinued: lambda event: [{"sku": "another"}],
+    e.StockTransferredOut: lambda event: [{"quantity": event.quantity + 1}, {"cost": event.cost + 2}, {"to": "hall"}],
+    e.StockTransferredIn: lambda event: [{"quantity": event.quantity + 1}, {"cost": event.cost - 1}],
+    e.AllocationPolicyPublished: lambda event: [{"version": event.version + 1}],
 }
 """For each kind of event what no writer may write in its place."""
 

@@ -141,13 +141,15 @@ COMMANDS: list[tuple[str, Any, c.Command]] = [
         "redeem",
         pb.RedeemRequest(
             redemption="x1", member="anna", reward="mug", quantity=2, location="north", expected_price=PRICE,
-            tenders=[TENDERS[1]], order="A1", campaign="spring",
+            tenders=[TENDERS[1]], order="A1", campaign="spring", destination="北京",
         ),
         c.Redeem("x1", "anna", "mug", 2, "north", e.Price(Amount("PTS", 500), 1000),
-                 (e.Tender(e.TenderType.CASH, 352),), "A1", "spring"),
+                 (e.Tender(e.TenderType.CASH, 352),), "A1", "spring", "%E5%8C%97%E4%BA%AC"),
     ),
     ("fulfil", pb.FulfilRequest(redemption="x1"), c.Fulfil("x1")),
+    ("fulfil", pb.FulfilRequest(redemption="x1", quantity=2), c.Fulfil("x1", 2)),
     ("cancel", pb.CancelRequest(redemption="x1"), c.Cancel("x1")),
+    ("cancel", pb.CancelRequest(redemption="x1", quantity=0), c.Cancel("x1", 0)),
     (
         "hold",
         pb.HoldRequest(hold="h1", member="anna", points=PTS, expires_at=LATER),
@@ -181,6 +183,30 @@ COMMANDS: list[tuple[str, Any, c.Command]] = [
         c.ReleaseStock("k1", "cup", "north"),
     ),
     ("ship_stock", pb.ShipStockRequest(lock="k1", sku="cup", location="north"), c.ShipStock("k1", "cup", "north")),
+    (
+        "publish_allocation_policy",
+        pb.PublishAllocationPolicyRequest(
+            locations=["north", "south/2"],
+            distances=[t.Distance(destination="北京", location="south/2", distance=2100)],
+        ),
+        c.PublishAllocationPolicy(("north", "south%2F2"), (e.Distance("%E5%8C%97%E4%BA%AC", "south%2F2", 2100),)),
+    ),
+    (
+        "count_stock",
+        pb.CountStockRequest(sku="cup", location="north", counted=7, reason="yearly count", document="D1"),
+        c.CountStock("cup", "north", 7, "yearly count", "D1"),
+    ),
+    (
+        "discontinue_stock",
+        pb.DiscontinueStockRequest(sku="cup", location="north", reason="maker stopped"),
+        c.DiscontinueStock("cup", "maker stopped", "north"),
+    ),
+    ("discontinue_stock", pb.DiscontinueStockRequest(sku="cup", reason="recall"), c.DiscontinueStock("cup", "recall")),
+    (
+        "transfer_stock",
+        pb.TransferStockRequest(sku="cup", sender="north", receiver="south", quantity=4, document="D2"),
+        c.TransferStock("cup", "north", "south", 4, "D2"),
+    ),
 ]  # fmt: skip
 
 
@@ -266,6 +292,11 @@ def settings(**fields: Any) -> pb.Command:
     return pb.Command(open_programme=body)
 
 
+def policy(**fields: Any) -> pb.Command:
+    request = pb.PublishAllocationPolicyRequest(header=HEADER, **fields)
+    return pb.Command(publish_allocation_policy=request)
+
+
 @pytest.mark.parametrize(
     ("command", "field"),
     [
@@ -321,6 +352,14 @@ def settings(**fields: Any) -> pb.Command:
         (pb.Command(expire_due=pb.ExpireDueRequest(header=HEADER, cut_off=NOON, sku="a")), "location"),
         (pb.Command(expire_due=pb.ExpireDueRequest(header=HEADER, cut_off=NOON, sku="a", member="b")), "member"),
         (pb.Command(define_reward=pb.DefineRewardRequest(header=HEADER, reward="mug", price=PRICE)), "kind"),
+        (pb.Command(fulfil=pb.FulfilRequest(header=HEADER, redemption="x", quantity=10**15 + 1)), "quantity"),
+        (pb.Command(count_stock=pb.CountStockRequest(header=HEADER, sku="a", location="b")), "reason"),
+        (pb.Command(discontinue_stock=pb.DiscontinueStockRequest(header=HEADER, sku="a")), "reason"),
+        (pb.Command(transfer_stock=pb.TransferStockRequest(header=HEADER, sku="a", sender="b")), "receiver"),
+        (policy(locations=["x"] * 101), "locations"),
+        (policy(locations=["x", ""]), "locations[1]"),
+        (policy(locations=["x"], distances=[t.Distance(destination="y", location="x")] * 10_001), "distances"),
+        (policy(locations=["x"], distances=[t.Distance(location="x")]), "distances[0].destination"),
         (
             pb.Command(redeem=pb.RedeemRequest(header=HEADER, redemption="x", member="a", reward="b",
                                                tenders=[TENDERS[1], t.Tender(amount=1)])),

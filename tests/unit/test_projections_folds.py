@@ -189,15 +189,32 @@ def test_a_redemption_of_an_earlier_batch_is_carried_on_and_one_nobody_placed_is
     desk.given("time passes to 2026-01-09", "what is due for anna by 2026-01-09 is posted")
     changed = fold(REDEMPTIONS, desk, before, open=[known])
     assert changed["placed"] == []
-    assert changed["changed"] == [(PROGRAMME, "r1", "TIMED_OUT", "out-r1", desk.lines.moment("2026-01-08 12:00"))]
+    timed_out = desk.lines.moment("2026-01-08 12:00")
+    assert changed["changed"] == [(PROGRAMME, "r1", "TIMED_OUT", "out-r1", timed_out, 0, 1, 0)]
     with pytest.raises(LookupError, match="r1 was never placed"):
         fold(REDEMPTIONS, desk, before)
+
+
+def test_a_redemption_in_parts_tells_how_many_units_became_what(desk: Desk) -> None:
+    """Edge case 25."""
+    desk.given("mug@shop receives 9", "reward mug costs 10 and 1.50 of mug", "goods come from shop", "anna earns 200")
+    for name in ("r1", "r2", "r3"):
+        desk.given(f"anna redeems mug x3 as {name} to beijing paying cash 4.50")
+    desk.given("1 of r1 are fulfilled", "2 of r2 are cancelled", "1 of r2 are fulfilled", "1 of r3 are cancelled")
+    rows = fold(REDEMPTIONS, desk)["placed"]
+    assert [(row[5], *row[19:22]) for row in rows] == [
+        ("PARTLY_FULFILLED", 1, 0, 0),
+        ("FULFILLED", 1, 2, 300),
+        ("PLACED", 0, 1, 150),
+    ]
+    assert [row[15] for row in rows] == [None, desk.now, None]
+    assert rows[0][17:19] == ("beijing", 1)
 
 
 def test_stock_is_summed_up_and_only_open_locks_are_left(desk: Desk) -> None:
     desk.given("mug@shop receives 10 at 2.00", "mug@shop locks 3 as a", "mug@shop locks 2 as b", "mug@shop ships a")
     changed = fold(INVENTORY, desk)
-    assert changed["moved"] == [(PROGRAMME, "mug", "shop", 7, 2, 3, 10, 1400)]
+    assert changed["moved"] == [(PROGRAMME, "mug", "shop", 7, 2, 3, 10, 1400, 0, 0)]
     assert [row[3:5] for row in changed["locked"]] == [("b", 2)]
     assert changed["unlocked"] == []
 
@@ -207,9 +224,45 @@ def test_a_lock_of_an_earlier_batch_is_taken_out(desk: Desk) -> None:
     before = len(desk.running.memory.records)
     desk.given("mug@shop releases a", "mug@shop locks 1 as a")
     changed = fold(INVENTORY, desk, before)
-    assert changed["moved"] == [(PROGRAMME, "mug", "shop", 0, -2, 0, 0, 0)]
+    assert changed["moved"] == [(PROGRAMME, "mug", "shop", 0, -2, 0, 0, 0, 0, 0)]
     assert changed["unlocked"] == [(PROGRAMME, "mug", "shop", "a")]
     assert [row[3:5] for row in changed["locked"]] == [("a", 1)]
+
+
+def test_counts_and_transfers_are_kept_apart_from_what_was_received(desk: Desk) -> None:
+    desk.given("mug@shop receives 10 at 2.00", "mug@shop counts 8", "mug@shop sends 3 to depot")
+    assert fold(INVENTORY, desk)["moved"] == [
+        (PROGRAMME, "mug", "shop", 5, 0, 0, 10, 1000, -2, -3),
+        (PROGRAMME, "mug", "depot", 3, 0, 0, 0, 600, 0, 3),
+    ]
+
+
+def test_a_lock_that_ends_in_part_is_lowered(desk: Desk) -> None:
+    """Edge case 25: whether it came in the same batch or in an earlier one."""
+    desk.given("mug@shop receives 9", "reward mug costs 10 from mug@shop", "anna earns 200")
+    before = len(desk.running.memory.records)
+    desk.given("anna redeems mug x4 as r1", "1 of r1 are fulfilled")
+    assert [row[3:5] for row in fold(INVENTORY, desk, before)["locked"]] == [("redemption:r1", 3)]
+    assert fold(DUE, desk, before)["ended"] == []
+    before = len(desk.running.memory.records)
+    desk.given("1 of r1 are cancelled", "1 of r1 are fulfilled")
+    changed = fold(INVENTORY, desk, before)
+    assert (changed["lowered"], changed["unlocked"]) == ([(PROGRAMME, "mug", "shop", "redemption:r1", 1)], [])
+    assert fold(DUE, desk, before)["ended"] == []
+    desk.given("r1 is fulfilled")
+    changed = fold(INVENTORY, desk, before)
+    assert (changed["lowered"], changed["unlocked"]) == ([], [(PROGRAMME, "mug", "shop", "redemption:r1")])
+    assert fold(DUE, desk, before)["ended"] == [(PROGRAMME, "anna", "redemption:r1")]
+
+
+def test_what_is_discontinued_is_kept_with_its_reason(desk: Desk) -> None:
+    """I05: at one location, or with no location wherever it lies."""
+    desk.given("mug@shop receives 9", "mug@shop is discontinued", "mug is discontinued")
+    rows = fold(INVENTORY, desk)["discontinued"]
+    assert [row[1:] for row in rows] == [
+        ("mug", "shop", desk.now, "maker stopped"),
+        ("mug", "", desk.now, "maker stopped"),
+    ]
 
 
 def test_what_is_due_is_what_is_left_of_lots_that_end_and_holds_and_free_locks(desk: Desk) -> None:

@@ -25,7 +25,7 @@ from adapters.grpc.client.retries import Retries
 from adapters.grpc.client.sync import LedgerClient
 from loyalty.v1.answers_pb2 import Receipt
 from loyalty.v1.commands_pb2 import Command, ExecuteRequest, ExecuteResponse
-from loyalty.v1.types_pb2 import Amount, Discount, Line, PointUnit, Price, Settings, Source, Tender
+from loyalty.v1.types_pb2 import Amount, Discount, Distance, Line, PointUnit, Price, Settings, Source, Tender
 
 __all__ = [
     "Amount",
@@ -33,6 +33,7 @@ __all__ = [
     "Command",
     "CommandIdReused",
     "Discount",
+    "Distance",
     "ExecuteRequest",
     "ExecuteResponse",
     "InternalError",

@@ -144,6 +144,19 @@ class AsyncLedgerClient(Commands):
         )
         return await self._call(self._queries.GetRedemption, request)
 
+    async def list_redemptions(
+        self, *, member: str, min_position: str = "", page_size: int = 0, page_token: str = "", programme: str = ""
+    ) -> pb.ListRedemptionsResponse:
+        """A page of a member's redemptions, newest first."""
+        request = pb.ListRedemptionsRequest(
+            programme=self._programme(programme),
+            member=member,
+            min_position=min_position,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return await self._call(self._queries.ListRedemptions, request)
+
     async def get_inventory(
         self, *, sku: str, location: str, min_position: str = "", programme: str = ""
     ) -> pb.GetInventoryResponse:

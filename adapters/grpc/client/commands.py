@@ -11,7 +11,7 @@ from adapters.grpc.client.header import About, HeaderWriter, moment, optional_mo
 from loyalty.v1 import commands_pb2 as pb
 from loyalty.v1.answers_pb2 import Receipt
 from loyalty.v1.commands_pb2 import Command, RefundLine
-from loyalty.v1.types_pb2 import Amount, Line, Price, Settings, Source, Tender
+from loyalty.v1.types_pb2 import Amount, Distance, Line, Price, Settings, Source, Tender
 
 
 class Commands:
@@ -179,6 +179,7 @@ class Commands:
         tenders: Sequence[Tender] = (),
         order: str = "",
         campaign: str = "",
+        destination: str = "",
         **about: Unpack[About],
     ) -> Receipt:
         """Hold points and lock stock for a reward, in one commit."""
@@ -193,20 +194,19 @@ class Commands:
             tenders=tenders,
             order=order,
             campaign=campaign,
+            destination=destination,
         )
         return await self.submit(Command(redeem=request))
 
-    async def fulfil(self, *, redemption: str, **about: Unpack[About]) -> Receipt:
-        """Capture a redemption's points and ship its stock."""
-        return await self.submit(
-            Command(fulfil=pb.FulfilRequest(header=self.header.write(about), redemption=redemption))
-        )
+    async def fulfil(self, *, redemption: str, quantity: int | None = None, **about: Unpack[About]) -> Receipt:
+        """Capture a redemption's points and ship its stock: of so many units, or of all that are open."""
+        request = pb.FulfilRequest(header=self.header.write(about), redemption=redemption, quantity=quantity)
+        return await self.submit(Command(fulfil=request))
 
-    async def cancel(self, *, redemption: str, **about: Unpack[About]) -> Receipt:
-        """Give a redemption's points and stock back."""
-        return await self.submit(
-            Command(cancel=pb.CancelRequest(header=self.header.write(about), redemption=redemption))
-        )
+    async def cancel(self, *, redemption: str, quantity: int | None = None, **about: Unpack[About]) -> Receipt:
+        """Give a redemption's points and stock back: of so many units, or of all that are open."""
+        request = pb.CancelRequest(header=self.header.write(about), redemption=redemption, quantity=quantity)
+        return await self.submit(Command(cancel=request))
 
     async def hold(
         self,
@@ -288,3 +288,45 @@ class Commands:
         """Send locked units out."""
         request = pb.ShipStockRequest(header=self.header.write(about), lock=lock, sku=sku, location=location)
         return await self.submit(Command(ship_stock=request))
+
+    async def publish_allocation_policy(
+        self, *, locations: Sequence[str], distances: Sequence[Distance] = (), **about: Unpack[About]
+    ) -> Receipt:
+        """Say from which locations goods come where nobody names one."""
+        request = pb.PublishAllocationPolicyRequest(
+            header=self.header.write(about), locations=locations, distances=distances
+        )
+        return await self.submit(Command(publish_allocation_policy=request))
+
+    async def count_stock(
+        self, *, sku: str, location: str, counted: int, reason: str, document: str = "", **about: Unpack[About]
+    ) -> Receipt:
+        """Set the units on hand to what was counted."""
+        request = pb.CountStockRequest(
+            header=self.header.write(about),
+            sku=sku,
+            location=location,
+            counted=counted,
+            reason=reason,
+            document=document,
+        )
+        return await self.submit(Command(count_stock=request))
+
+    async def discontinue_stock(self, *, sku: str, reason: str, location: str = "", **about: Unpack[About]) -> Receipt:
+        """Offer a stock item, or with no location a SKU wherever it lies, no more."""
+        request = pb.DiscontinueStockRequest(header=self.header.write(about), sku=sku, location=location, reason=reason)
+        return await self.submit(Command(discontinue_stock=request))
+
+    async def transfer_stock(
+        self, *, sku: str, sender: str, receiver: str, quantity: int, document: str = "", **about: Unpack[About]
+    ) -> Receipt:
+        """Move free units from one location to another."""
+        request = pb.TransferStockRequest(
+            header=self.header.write(about),
+            sku=sku,
+            sender=sender,
+            receiver=receiver,
+            quantity=quantity,
+            document=document,
+        )
+        return await self.submit(Command(transfer_stock=request))

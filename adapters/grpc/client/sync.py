@@ -111,6 +111,10 @@ class LedgerClient:
     lock_stock = _blocking(AsyncLedgerClient.lock_stock)
     release_stock = _blocking(AsyncLedgerClient.release_stock)
     ship_stock = _blocking(AsyncLedgerClient.ship_stock)
+    publish_allocation_policy = _blocking(AsyncLedgerClient.publish_allocation_policy)
+    count_stock = _blocking(AsyncLedgerClient.count_stock)
+    discontinue_stock = _blocking(AsyncLedgerClient.discontinue_stock)
+    transfer_stock = _blocking(AsyncLedgerClient.transfer_stock)
 
     submit = _blocking(AsyncLedgerClient.submit)
     execute = _blocking(AsyncLedgerClient.execute)
@@ -120,6 +124,7 @@ class LedgerClient:
     list_lots = _blocking(AsyncLedgerClient.list_lots)
     list_entries = _blocking(AsyncLedgerClient.list_entries)
     get_redemption = _blocking(AsyncLedgerClient.get_redemption)
+    list_redemptions = _blocking(AsyncLedgerClient.list_redemptions)
     get_inventory = _blocking(AsyncLedgerClient.get_inventory)
     list_inventory = _blocking(AsyncLedgerClient.list_inventory)
     get_command = _blocking(AsyncLedgerClient.get_command)

@@ -41,9 +41,9 @@ class Fold:
             key = (recorded.programme, recorded.subject, unit, expires_at)
             self.lots[key] = self.lots.get(key, 0) + points
 
-    def _end_hold(self, recorded: Recorded, hold: str) -> None:
-        key = (recorded.programme, recorded.subject, hold)
-        if self.held.pop(key, None) is None:
+    def _end_hold(self, recorded: Recorded, event: e.PointsReleased | e.PointsRedeemed) -> None:
+        key = (recorded.programme, recorded.subject, event.hold)
+        if not event.left and self.held.pop(key, None) is None:
             self.ended[key] = None
 
     def _earned(self, recorded: Recorded, event: e.PointsEarned) -> None:
@@ -74,11 +74,11 @@ class Fold:
     def _released(self, recorded: Recorded, event: e.PointsReleased) -> None:
         for part in event.parts:
             self._move(recorded, event.unit, part.expires_at, part.points)
-        self._end_hold(recorded, event.hold)
+        self._end_hold(recorded, event)
 
     def _redeemed(self, recorded: Recorded, event: e.PointsRedeemed) -> None:
         if event.hold:
-            self._end_hold(recorded, event.hold)
+            self._end_hold(recorded, event)
         else:
             for part in event.parts:
                 self._move(recorded, event.unit, part.expires_at, -part.points)
@@ -92,7 +92,7 @@ class Fold:
         if ":" in event.lock:  # A redemption's lock is named after it; callers give no such names.
             return
         key = (recorded.programme, event.sku, event.location, event.lock)
-        if self.locked.pop(key, None) is None:
+        if not event.left and self.locked.pop(key, None) is None:
             self.unlocked[key] = None
 
 
@@ -122,4 +122,4 @@ def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
     return work.changes()
 
 
-DUE = Projection("due", 1, read_script(__file__), frozenset(_FOLD), fold)
+DUE = Projection("due", 2, read_script(__file__), frozenset(_FOLD), fold)

@@ -22,6 +22,21 @@ class Item(msgspec.Struct, gc=False):
     shipped: int = 0
     received: int = 0
     value: int = 0
+    counted: int = 0
+    transferred: int = 0
+
+
+class Lock(msgspec.Struct, gc=False):
+    """A row of `locks`."""
+
+    programme: str
+    sku: str
+    location: str
+    lock: str
+    quantity: int
+    locked_at: int
+    expires_at: int
+    redemption: str
 
 
 class Fold:
@@ -29,15 +44,19 @@ class Fold:
 
     def __init__(self) -> None:
         self.items: dict[ItemKey, Item] = {}
-        self.locked: dict[LockKey, Row] = {}
+        self.locked: dict[LockKey, Lock] = {}
+        self.lowered: dict[LockKey, int] = {}
         self.unlocked: dict[LockKey, None] = {}
+        self.discontinued: list[Row] = []
 
     def changes(self) -> Changes:
         """The rows to write."""
         return {
             "moved": [(*key, *msgspec.structs.astuple(item)) for key, item in self.items.items()],
+            "lowered": [(*key, quantity) for key, quantity in self.lowered.items()],
             "unlocked": self.unlocked,
-            "locked": self.locked.values(),
+            "locked": map(msgspec.structs.astuple, self.locked.values()),
+            "discontinued": self.discontinued,
         }
 
     def _item(self, recorded: Recorded, event: Any) -> Item:
@@ -45,7 +64,16 @@ class Fold:
 
     def _unlock(self, recorded: Recorded, event: e.StockReleased | e.StockShipped) -> None:
         key = (recorded.programme, event.sku, event.location, event.lock)
-        if self.locked.pop(key, None) is None:
+        lock = self.locked.get(key)
+        if event.left:
+            if lock is not None:
+                lock.quantity = event.left
+            else:
+                self.lowered[key] = event.left
+        elif lock is not None:
+            del self.locked[key]
+        else:
+            self.lowered.pop(key, None)
             self.unlocked[key] = None
 
     def _received(self, recorded: Recorded, event: e.StockReceived) -> None:
@@ -57,7 +85,7 @@ class Fold:
     def _locked(self, recorded: Recorded, event: e.StockLocked) -> None:
         self._item(recorded, event).locked += event.quantity
         key = (recorded.programme, event.sku, event.location, event.lock)
-        self.locked[key] = (*key, event.quantity, recorded.occurred_at, event.expires_at, event.redemption)
+        self.locked[key] = Lock(*key, event.quantity, recorded.occurred_at, event.expires_at, event.redemption)
 
     def _released(self, recorded: Recorded, event: e.StockReleased) -> None:
         self._item(recorded, event).locked -= event.quantity
@@ -71,12 +99,37 @@ class Fold:
         item.value -= event.cost
         self._unlock(recorded, event)
 
+    def _counted(self, recorded: Recorded, event: e.StockCounted) -> None:
+        item = self._item(recorded, event)
+        item.on_hand += event.difference
+        item.counted += event.difference
+        item.value += event.value
+
+    def _transferred_out(self, recorded: Recorded, event: e.StockTransferredOut) -> None:
+        item = self._item(recorded, event)
+        item.on_hand -= event.quantity
+        item.transferred -= event.quantity
+        item.value -= event.cost
+
+    def _transferred_in(self, recorded: Recorded, event: e.StockTransferredIn) -> None:
+        item = self._item(recorded, event)
+        item.on_hand += event.quantity
+        item.transferred += event.quantity
+        item.value += event.cost
+
+    def _discontinued(self, recorded: Recorded, event: e.StockDiscontinued) -> None:
+        self.discontinued.append((recorded.programme, event.sku, event.location, recorded.occurred_at, event.reason))
+
 
 _FOLD: dict[type[Fact], Callable[[Fold, Recorded, Any], None]] = {
     e.StockReceived: Fold._received,
     e.StockLocked: Fold._locked,
     e.StockReleased: Fold._released,
     e.StockShipped: Fold._shipped,
+    e.StockCounted: Fold._counted,
+    e.StockTransferredOut: Fold._transferred_out,
+    e.StockTransferredIn: Fold._transferred_in,
+    e.StockDiscontinued: Fold._discontinued,
 }
 
 
@@ -88,4 +141,4 @@ def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
     return work.changes()
 
 
-INVENTORY = Projection("inventory", 1, read_script(__file__), frozenset(_FOLD), fold)
+INVENTORY = Projection("inventory", 2, read_script(__file__), frozenset(_FOLD), fold)

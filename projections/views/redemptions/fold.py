@@ -23,7 +23,7 @@ class Redemption(msgspec.Struct, gc=False):
     reward: str
     quantity: int
     state: str
-    """PLACED, FULFILLED, CANCELLED or TIMED_OUT."""
+    """PLACED, PARTLY_FULFILLED, FULFILLED, CANCELLED or TIMED_OUT."""
     kind: str
     points: int
     unit: str
@@ -35,6 +35,11 @@ class Redemption(msgspec.Struct, gc=False):
     expires_at: Instant
     closed_at: Instant | None
     order: str
+    destination: str
+    allocation_version: int
+    fulfilled: int
+    cancelled: int
+    cash_returned: int
 
 
 class Fold:
@@ -48,7 +53,10 @@ class Fold:
         """The rows to write."""
         return {
             "placed": map(msgspec.structs.astuple, self.placed.values()),
-            "changed": [(*key, row.state, row.outbound, row.closed_at) for key, row in self.known.items()],
+            "changed": [
+                (*key, row.state, row.outbound, row.closed_at, row.fulfilled, row.cancelled, row.cash_returned)
+                for key, row in self.known.items()
+            ],
         }
 
     def _row(self, recorded: Recorded) -> Redemption:
@@ -77,6 +85,11 @@ class Fold:
             expires_at=event.expires_at,
             closed_at=None,
             order=event.order,
+            destination=event.destination,
+            allocation_version=event.allocation_version,
+            fulfilled=0,
+            cancelled=0,
+            cash_returned=0,
         )
 
     def _outbound_opened(self, recorded: Recorded, event: e.OutboundOpened) -> None:
@@ -84,12 +97,24 @@ class Fold:
 
     def _fulfilled(self, recorded: Recorded, event: e.RedemptionFulfilled) -> None:
         row = self._row(recorded)
-        row.state, row.closed_at = "FULFILLED", recorded.occurred_at
+        row.fulfilled += event.quantity
+        if event.left:
+            row.state = "PARTLY_FULFILLED"
+        else:
+            row.state, row.closed_at = "FULFILLED", recorded.occurred_at
 
     def _cancelled(self, recorded: Recorded, event: e.RedemptionCancelled) -> None:
         row = self._row(recorded)
-        row.state = "TIMED_OUT" if event.reason is CancelReason.TIMED_OUT else "CANCELLED"
+        quantity = row.quantity - row.fulfilled - row.cancelled - event.left
+        row.cancelled += quantity
+        row.cash_returned += row.cash * quantity // row.quantity
+        if event.left:
+            return
         row.closed_at = event.effective_at
+        if row.fulfilled:
+            row.state = "FULFILLED"
+        else:
+            row.state = "TIMED_OUT" if event.reason is CancelReason.TIMED_OUT else "CANCELLED"
 
 
 _FOLD: dict[type[Fact], Callable[[Fold, Recorded, Any], None]] = {
@@ -118,4 +143,4 @@ def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
     return work.changes()
 
 
-REDEMPTIONS = Projection("redemptions", 1, read_script(__file__), frozenset(_FOLD), fold, keys)
+REDEMPTIONS = Projection("redemptions", 2, read_script(__file__), frozenset(_FOLD), fold, keys)

@@ -132,6 +132,10 @@ class Then:
         stock = self._desk.oracle.stock(PROGRAMME, item)
         return stock.free, stock.locked, stock.shipped
 
+    def value(self, item: str) -> int:
+        """What the units on hand of a stock item cost, in cents."""
+        return self._desk.oracle.stock(PROGRAMME, item).value
+
     def _member(self, member: str) -> Member:
         return self._desk.oracle.programmes[PROGRAMME].members.get(member) or Member(member)
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from ledger import commands as c
 from ledger.calendar import NEVER, Calendar, Instant, to_instant
 from ledger.commands import Command
-from ledger.events import Line, Price, RewardKind, RewardStatus, Source, Tender, TenderType
+from ledger.events import Distance, Line, Price, RewardKind, RewardStatus, Source, Tender, TenderType
 from ledger.quantities import Amount
 
 UNIT = "points"
@@ -119,11 +119,11 @@ class Lines:
     def defines(self, line: Match) -> Command:
         return c.DefineReward(
             line["id"],
-            RewardKind.GOODS if line["sku"] else RewardKind.SERVICE,
+            RewardKind.GOODS if line["sku"] or line["goods"] else RewardKind.SERVICE,
             Price(amount(line), cents(line["cash"] or "0")),
             status=RewardStatus[(line["status"] or "active").upper()],
             valid_from=self.moment(line["since"]) if line["since"] else None,
-            sku=line["sku"] or "",
+            sku=line["sku"] or line["goods"] or "",
             location=line["place"] or "",
             list_price=cents(line["list"] or "0"),
             substitutes=tuple((line["instead"] or "").split()),
@@ -136,12 +136,20 @@ class Lines:
             line["member"],
             line["reward"],
             int(line["n"] or 1),
+            line["place"] or "",
             expected_price=expected,
             tenders=tenders(line["paying"]),
+            destination=line["to"] or "",
         )
 
     def ends(self, line: Match) -> Command:
-        return c.Fulfil(line["id"]) if line["end"] == "fulfilled" else c.Cancel(line["id"])
+        kind = c.Fulfil if line["end"] == "fulfilled" else c.Cancel
+        return kind(line["id"], int(line["n"]) if line["n"] else None)
+
+    def publishes(self, line: Match) -> Command:
+        rows = (row.split() for row in line["distances"].split(", ")) if line["distances"] else ()
+        distances = tuple(Distance(destination, place, int(far)) for destination, place, far in rows)
+        return c.PublishAllocationPolicy(tuple(line["places"].split(", ")), distances)
 
     def receives(self, line: Match) -> Command:
         return c.ReceiveStock(line["sku"], line["place"], int(line["n"]), cents(line["cost"] or "0"))
@@ -153,6 +161,15 @@ class Lines:
     def unlocks(self, line: Match) -> Command:
         kind = c.ShipStock if line["verb"] == "ships" else c.ReleaseStock
         return kind(line["id"], line["sku"], line["place"])
+
+    def counts(self, line: Match) -> Command:
+        return c.CountStock(line["sku"], line["place"], int(line["n"]), "yearly count", line["id"] or "")
+
+    def discontinues(self, line: Match) -> Command:
+        return c.DiscontinueStock(line["sku"], "maker stopped", line["place"] or "")
+
+    def sends(self, line: Match) -> Command:
+        return c.TransferStock(line["sku"], line["place"], line["to"], int(line["n"]), line["id"] or "")
 
     def sweeps(self, line: Match) -> Command:
         return c.ExpireDue(self.moment(line["cut"]), line["member"] or "", line["sku"] or "", line["place"] or "")
@@ -202,20 +219,25 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[Lines, Match], Command]]] = [
         (r"(?:(?P<points>\d+) of )?command (?P<number>\d+) is reversed", Lines.reverses),
         (rf"{_MEMBER} buys (?P<items>.+?) as {_ID}{PAYING}", Lines.buys),
         (
-            rf"reward {_ID} costs {POINTS}(?: and (?P<cash>{MONEY}))?(?: from {ITEM})?(?: listed at (?P<list>{MONEY}))?"
+            rf"reward {_ID} costs {POINTS}(?: and (?P<cash>{MONEY}))?(?: from {ITEM}| of (?P<goods>\w+))?"
+            rf"(?: listed at (?P<list>{MONEY}))?"
             r"(?: instead (?P<instead>[\w ]+?))?(?: is (?P<status>suspended|discontinued))?"
             rf"(?: since (?P<since>{DAY}))?",
             Lines.defines,
         ),
         (
-            rf"{_MEMBER} redeems (?P<reward>\w+)(?: x(?P<n>\d+))? as {_ID}"
+            rf"{_MEMBER} redeems (?P<reward>\w+)(?: x(?P<n>\d+))? as {_ID}(?: from (?P<place>\w+))?(?: to (?P<to>\w+))?"
             rf"(?: expecting (?P<expected>\d+)(?: and (?P<cash>{MONEY}))?)?{PAYING}",
             Lines.redeems,
         ),
-        (rf"{_ID} is (?P<end>fulfilled|cancelled)", Lines.ends),
+        (rf"(?:(?P<n>\d+) of )?{_ID} (?:is|are) (?P<end>fulfilled|cancelled)", Lines.ends),
+        (r"goods come from (?P<places>\w+(?:, \w+)*)(?:, far: (?P<distances>.+))?", Lines.publishes),
         (rf"{ITEM} receives (?P<n>\d+)(?: at (?P<cost>{MONEY}))?", Lines.receives),
         (rf"{ITEM} locks (?P<n>\d+) as {_ID}(?: until (?P<until>{TIME}))?", Lines.locks),
         (rf"{ITEM} (?P<verb>ships|releases) {_ID}", Lines.unlocks),
+        (rf"{ITEM} counts (?P<n>\d+)(?: as {_ID})?", Lines.counts),
+        (rf"{ITEM} sends (?P<n>\d+) to (?P<to>\w+)(?: as {_ID})?", Lines.sends),
+        (r"(?P<sku>\w+)(?:@(?P<place>\w+))? is discontinued", Lines.discontinues),
         (rf"what is due (?:for {_MEMBER}|at {ITEM}) by (?P<cut>{TIME}) is posted", Lines.sweeps),
         (rf"the clock is set to (?P<now>{TIME})", Lines.sets_clock),
     )

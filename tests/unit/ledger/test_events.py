@@ -55,6 +55,11 @@ EVENTS: list[e.Fact] = [
     e.StockLocked("k1", "mug", "shop", 2, 9, "r1"),
     e.StockReleased("k1", "mug", "shop", 2, e.CancelReason.REQUESTED),
     e.StockShipped("k1", "mug", "shop", 2, 200, "r1"),
+    e.AllocationPolicyPublished(3, ("shop", "depot"), (e.Distance("beijing", "depot", 20),)),
+    e.StockCounted("mug", "shop", 7, 9, -2, -200, "yearly count", "inv7", 1),
+    e.StockDiscontinued("mug", "maker stopped", "shop"),
+    e.StockTransferredOut("mug", "shop", 2, 200, "depot", "t1"),
+    e.StockTransferredIn("mug", "depot", 2, 200, "shop", "t1"),
 ]
 
 
@@ -115,6 +120,8 @@ def test_equal_events_are_stored_as_equal_bytes(event: e.Fact) -> None:
         c.Earn("anna", Amount("points", 5), Source("visit", "1", "EARN")),
         c.OpenProgramme(SETTINGS),
         c.Redeem("r1", "anna", "mug", 1),
+        c.Fulfil("r1", 2),
+        c.PublishAllocationPolicy(("shop",), (e.Distance("beijing", "shop", 20),)),
     ],
     ids=lambda command: type(command).__name__,
 )

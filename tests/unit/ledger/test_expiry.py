@@ -112,7 +112,7 @@ def test_a_redemption_that_times_out_gives_points_and_stock_back(desk: Desk) -> 
     assert (freed.reason, cancelled.reason) == ("TIMED_OUT", "TIMED_OUT")
     assert cancelled.effective_at == desk.lines.moment("2026-01-08")
     assert (then.open("anna"), then.stock("mug@shop")) == (100, (3, 0, 0))
-    assert desk.when("r1 is fulfilled").refused("REDEMPTION_CLOSED", state="CANCELLED")
+    assert desk.when("r1 is fulfilled").refused("REDEMPTION_CLOSED", state="TIMED_OUT")
 
 
 def test_a_hundred_holds_at_most_time_out_in_one_sweep(desk: Desk) -> None:
