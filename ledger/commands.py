@@ -8,7 +8,7 @@ import hashlib
 import msgspec
 
 from ledger.calendar import Instant
-from ledger.events import Distance, Funding, Line, Price, RewardKind, RewardStatus, Settings, Source, Tender
+from ledger.events import Distance, Funding, Line, Price, RedeemKind, RewardKind, RewardStatus, Settings, Source, Tender
 from ledger.quantities import Amount
 
 
@@ -154,6 +154,20 @@ class Hold(Command, frozen=True, tag="hold"):
     member: str
     points: Amount
     expires_at: Instant | None = None
+
+
+class CaptureHold(Command, frozen=True, tag="capture_hold"):
+    """Spend held points, all of them or some; the rest goes back to its lots at once."""
+
+    hold: str
+    member: str
+    points: int | None = None
+    """None: all that is held."""
+    kind: RedeemKind = RedeemKind.OFFSET
+    order: str = ""
+    amount: int = 0
+    """The money that these points paid, in minor units."""
+    campaign: str = ""
 
 
 class ReleaseHold(Command, frozen=True, tag="release_hold"):

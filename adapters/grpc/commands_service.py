@@ -70,6 +70,7 @@ class CommandService(CommandServiceServicer):
     Fulfil = _single(DECODERS["fulfil"])
     Cancel = _single(DECODERS["cancel"])
     Hold = _single(DECODERS["hold"])
+    CaptureHold = _single(DECODERS["capture_hold"])
     ReleaseHold = _single(DECODERS["release_hold"])
     Transfer = _single(DECODERS["transfer"])
     ExpireDue = _single(DECODERS["expire_due"])

@@ -7,7 +7,7 @@ made by position. A decoder per command takes the request without its header; th
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adapters.grpc.enums import FUNDING, REWARD_KIND, REWARD_STATUS
+from adapters.grpc.enums import FUNDING, REDEEM_KIND, REWARD_KIND, REWARD_STATUS
 from adapters.grpc.fields import (
     CORRELATION_LENGTH_MAX,
     amount,
@@ -170,6 +170,18 @@ def _hold(body: pb.HoldRequest) -> Command:
     )
 
 
+def _capture_hold(body: pb.CaptureHoldRequest) -> Command:
+    return c.CaptureHold(
+        ident(body.hold, "hold"),
+        ident(body.member, "member"),
+        number(body.points, "points") if body.HasField("points") else None,
+        choice(REDEEM_KIND, body.kind, "kind"),
+        optional_ident(body.order, "order"),
+        number(body.amount, "amount"),
+        optional_ident(body.campaign, "campaign"),
+    )
+
+
 def _release_hold(body: pb.ReleaseHoldRequest) -> Command:
     return c.ReleaseHold(ident(body.hold, "hold"), ident(body.member, "member"))
 
@@ -201,6 +213,7 @@ DECODERS: dict[str, Callable[[Any], Command]] = {
     "fulfil": _fulfil,
     "cancel": _cancel,
     "hold": _hold,
+    "capture_hold": _capture_hold,
     "release_hold": _release_hold,
     "transfer": _transfer,
     "expire_due": _expire_due,

@@ -67,6 +67,7 @@ HANDLERS: dict[type[c.Command], Handler] = {
     c.Fulfil: Handler(fulfilment.decide_fulfil, fulfilment.redemption_streams),
     c.Cancel: Handler(fulfilment.decide_cancel, fulfilment.redemption_streams),
     c.Hold: Handler(points.decide_hold, _member),
+    c.CaptureHold: Handler(points.decide_capture, _member),
     c.ReleaseHold: Handler(points.decide_release, _member),
     c.Transfer: Handler(points.decide_transfer, lambda s, k: (s.member_stream(k.sender), s.member_stream(k.receiver))),
     c.ExpireDue: Handler(decide_expire, expire_streams),

@@ -11,7 +11,9 @@ from ledger.decisions.checks import (
     check_begun,
     check_enrolled,
     check_fraction,
+    check_money,
     check_points,
+    check_positive,
     deadline,
     insufficient,
 )
@@ -104,6 +106,41 @@ def decide_hold(states: States, policy: Policy, command: c.Hold, at: Instant) ->
     return [(states.member_stream(command.member), event)]
 
 
+def decide_capture(states: States, policy: Policy, command: c.CaptureHold, at: Instant) -> Decision:
+    """Spend held points though their lots expired meanwhile (edge case 3); the rest is released (edge case 25)."""
+    if command.points is not None:
+        check_positive("points", command.points, VALUE_MAX)
+    check_money("amount", command.amount)
+    member = states.member(command.member)
+    hold = member.holds.get(command.hold)
+    if hold is None or hold.redemption:
+        return refuse(Reason.HOLD_NOT_FOUND, hold=command.hold)
+    if (refusal := check_begun(hold.held_at, at)) is not None:
+        return refusal
+    if hold.expires_at <= at:
+        return refuse(Reason.HOLD_EXPIRED, hold=command.hold, expired_at=hold.expires_at)
+    points = hold.points if command.points is None else command.points
+    if points > hold.points:
+        return refuse(Reason.QUANTITY_EXCEEDED, hold=command.hold, wanted=points, left=hold.points)
+    taken = hold.take(points)
+    captured = {lot.number: given for lot, given in taken}
+    rest = [(lot, lot.points - captured.get(lot.number, 0)) for lot in hold.lots]
+    redeemed = e.PointsRedeemed(
+        hold.unit,
+        parts_of(member, taken),
+        command.kind,
+        hold.id,
+        order=command.order,
+        amount=command.amount,
+        campaign=command.campaign,
+        left=hold.points - points,
+    )
+    events: Events = [(states.member_stream(member.id), redeemed)]
+    if points < hold.points:
+        events += _released(states, member, hold, [(lot, left) for lot, left in rest if left], 0, at)
+    return events
+
+
 def decide_release(states: States, policy: Policy, command: c.ReleaseHold, at: Instant) -> Decision:
     """Give held points back."""
     member = states.member(command.member)
@@ -117,10 +154,14 @@ def decide_release(states: States, policy: Policy, command: c.ReleaseHold, at: I
 
 def release(states: States, member: Member, hold: Hold, at: Instant, points: int | None = None) -> Events:
     """Give all or some points of a hold back to their lots; what expired meanwhile expires at once (edge case 3)."""
-    stream = states.member_stream(member.id)
     points = hold.points if points is None else points
-    parts = parts_of(member, hold.take(points))
-    events: Events = [(stream, e.PointsReleased(hold.id, hold.unit, parts, hold.points - points))]
+    return _released(states, member, hold, hold.take(points), hold.points - points, at)
+
+
+def _released(states: States, member: Member, hold: Hold, taken: Taken, left: int, at: Instant) -> Events:
+    stream = states.member_stream(member.id)
+    parts = parts_of(member, taken)
+    events: Events = [(stream, e.PointsReleased(hold.id, hold.unit, parts, left))]
     for expiry in sorted({part.expires_at for part in parts if part.expires_at <= at}):
         late = tuple(part for part in parts if part.expires_at == expiry)
         events.append((stream, e.PointsExpired(hold.unit, late, expiry)))

@@ -159,8 +159,12 @@ def redeemed(programme: Programme, record: Record, event: e.PointsRedeemed, loos
             loose.meet(record, "captured", event.redemption, member.id, event.unit, points)
         loose.expect("settled", event.redemption, points)
     else:
-        require(event.kind is e.RedeemKind.OFFSET, record, "points are spent for nothing")
-        loose.meet(record, "paid", member.id, event.order, event.unit, points, event.hold, event.amount)
+        paid = ("paid", member.id, event.order, event.unit, points, event.hold, event.amount)
+        if event.hold:  # A bill's, or captured by itself.
+            loose.meet_if(*paid)
+        else:
+            require(event.kind is e.RedeemKind.OFFSET, record, "points are spent for nothing")
+            loose.meet(record, *paid)
 
 
 def expired(programme: Programme, record: Record, event: e.PointsExpired, loose: Loose) -> None:

@@ -225,6 +225,10 @@ class Author:
         until = random.choice((None, None, at + HOUR))
         return c.Hold(f"h{number}", self.member(random), Amount("points", 10 * number), until)
 
+    def capture(self, random: Random, at: Instant) -> Command:
+        points = random.choice((None, 5, 10, 15))
+        return c.CaptureHold(f"h{random.randrange(1, 5)}", self.member(random), points)
+
     def release(self, random: Random, at: Instant) -> Command:
         return c.ReleaseHold(f"h{random.randrange(1, 5)}", self.member(random))
 
@@ -303,6 +307,7 @@ _KINDS: dict[Callable[[Author, Random, Instant], Command], float] = {
     Author.reverse: 12,
     Author.give: 12,
     Author.hold: 8,
+    Author.capture: 6,
     Author.release: 6,
     Author.redeem: 14,
     Author.end: 14,

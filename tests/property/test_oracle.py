@@ -78,6 +78,9 @@ def test_an_envelope_that_does_not_fit_is_found(log: list[Record], change: dict[
 
 @pytest.mark.parametrize("gone", [20, 60, 200])
 def test_a_record_that_is_missing_is_found(log: list[Record], gone: int) -> None:
+    # Of the last record of a stream nobody but the head can tell.
+    while all(record.stream != log[gone].stream for record in log[gone + 1 :]):
+        gone += 1
     shifted = [msgspec.structs.replace(record, position=record.position - 1) for record in log[gone + 1 :]]
     with pytest.raises(Broken):
         check(chained([*log[:gone], *shifted]))

@@ -155,6 +155,13 @@ COMMANDS: list[tuple[str, Any, c.Command]] = [
         pb.HoldRequest(hold="h1", member="anna", points=PTS, expires_at=LATER),
         c.Hold("h1", "anna", Amount("PTS", 100), THEN),
     ),
+    (
+        "capture_hold",
+        pb.CaptureHoldRequest(hold="h1", member="anna", points=30, kind="REWARD_KIND_SERVICE", order="A1", amount=300,
+                              campaign="spring"),
+        c.CaptureHold("h1", "anna", 30, e.RedeemKind.SERVICE, "A1", 300, "spring"),
+    ),
+    ("capture_hold", pb.CaptureHoldRequest(hold="h1", member="anna"), c.CaptureHold("h1", "anna")),
     ("release_hold", pb.ReleaseHoldRequest(hold="h1", member="anna"), c.ReleaseHold("h1", "anna")),
     (
         "transfer",

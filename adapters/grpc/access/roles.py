@@ -35,6 +35,7 @@ ROLES: dict[str, frozenset[Role]] = {
     "CommandService.Fulfil": _CHANNEL,
     "CommandService.Cancel": _CHANNEL,
     "CommandService.Hold": _CHANNEL,
+    "CommandService.CaptureHold": _CHANNEL,
     "CommandService.ReleaseHold": _CHANNEL,
     "CommandService.Transfer": _CHANNEL,
     "CommandService.ExpireDue": _OPERATOR,

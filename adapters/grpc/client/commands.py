@@ -228,6 +228,31 @@ class Commands:
         )
         return await self.submit(Command(hold=request))
 
+    async def capture_hold(
+        self,
+        *,
+        hold: str,
+        member: str,
+        points: int | None = None,
+        kind: str = "UNSPECIFIED",
+        order: str = "",
+        amount: int = 0,
+        campaign: str = "",
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Spend held points, by default all of them; `kind` as in the contract, by default a part of a bill."""
+        request = pb.CaptureHoldRequest(
+            header=self.header.write(about),
+            hold=hold,
+            member=member,
+            points=points,
+            kind=f"REWARD_KIND_{kind}",
+            order=order,
+            amount=amount,
+            campaign=campaign,
+        )
+        return await self.submit(Command(capture_hold=request))
+
     async def release_hold(self, *, hold: str, member: str, **about: Unpack[About]) -> Receipt:
         """Give held points back to their lots."""
         request = pb.ReleaseHoldRequest(header=self.header.write(about), hold=hold, member=member)

@@ -104,6 +104,7 @@ class LedgerClient:
     fulfil = _blocking(AsyncLedgerClient.fulfil)
     cancel = _blocking(AsyncLedgerClient.cancel)
     hold = _blocking(AsyncLedgerClient.hold)
+    capture_hold = _blocking(AsyncLedgerClient.capture_hold)
     release_hold = _blocking(AsyncLedgerClient.release_hold)
     transfer = _blocking(AsyncLedgerClient.transfer)
     expire_due = _blocking(AsyncLedgerClient.expire_due)

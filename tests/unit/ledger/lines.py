@@ -86,6 +86,10 @@ class Lines:
     def holds(self, line: Match) -> Command:
         return c.Hold(line["id"], line["member"], amount(line), self.moment(line["until"]) if line["until"] else None)
 
+    def captures(self, line: Match) -> Command:
+        points = int(line["points"]) if line["points"] else None
+        return c.CaptureHold(line["id"], line["member"], points, order="bill")
+
     def releases(self, line: Match) -> Command:
         return c.ReleaseHold(line["id"], line["member"])
 
@@ -210,6 +214,7 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[Lines, Match], Command]]] = [
         ),
         (rf"{_MEMBER} gives {POINTS} to (?P<to>\w+)", Lines.gives),
         (rf"{_MEMBER} holds {POINTS} as {_ID}(?: until (?P<until>{TIME}))?", Lines.holds),
+        (rf"{_MEMBER} captures (?:(?P<points>\d+) of )?{_ID}", Lines.captures),
         (rf"{_MEMBER} releases {_ID}", Lines.releases),
         (rf"(?P<lines>all|#.+?) of (?P<order>\w+) comes back as {_ID}", Lines.returns),
         (

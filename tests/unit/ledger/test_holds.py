@@ -92,3 +92,40 @@ def expiries(desk: Desk) -> list[tuple[str, int]]:
     """All expiries posted so far: the last day, the points."""
     posted = desk.happened(PointsExpired)
     return [(desk.lines.last_day(event.effective_at), sum(part.points for part in event.parts)) for event in posted]
+
+
+def test_a_hold_is_captured_in_part_and_the_rest_released(desk: Desk) -> None:
+    """Edge case 25: capture <= hold; the remainder goes back to the same lots."""
+    desk.given("anna earns 60 expiring 2026-02-01", "anna earns 60 expiring 2026-03-01", "anna holds 100 as h1")
+    then = desk.when("anna captures 50 of h1")
+    assert (then.story, then.held("anna")) == (["PointsRedeemed", "PointsReleased"], 0)
+    assert then.lots("anna") == [(30, "2026-02-01"), (40, "2026-03-01")]
+    assert desk.when("anna captures h1").refused("HOLD_NOT_FOUND", hold="h1")
+
+
+def test_a_hold_is_captured_whole_though_its_lots_expired(desk: Desk) -> None:
+    """Edge case 3."""
+    desk.given("anna earns 60 expiring 2026-01-03", "anna holds 60 as h1", "time passes to 2026-01-05")
+    then = desk.when("anna captures h1")
+    assert (then.story, then.balance("anna")) == (["PointsRedeemed"], 0)
+
+
+def test_what_is_not_captured_of_expired_lots_expires_at_once(desk: Desk) -> None:
+    """Edge case 3: as of the lots' own expiry."""
+    desk.given("anna earns 60 expiring 2026-01-03", "anna holds 60 as h1", "time passes to 2026-01-05")
+    then = desk.when("anna captures 20 of h1")
+    assert then.story == ["PointsRedeemed", "PointsReleased", "PointsExpired"]
+    assert expiries(desk) == [("2026-01-03", 40)]
+
+
+def test_no_more_is_captured_than_is_held(desk: Desk) -> None:
+    desk.given("anna earns 60", "anna holds 50 as h1")
+    assert desk.when("anna captures 51 of h1").refused("QUANTITY_EXCEEDED", wanted=51, left=50)
+    assert desk.when("anna captures 0 of h1").invalid("points")
+    assert desk.when("anna captures h9").refused("HOLD_NOT_FOUND", hold="h9")
+    assert desk.when("time passes to 2026-01-20", "anna captures h1").refused("HOLD_EXPIRED", hold="h1")
+
+
+def test_a_hold_is_not_captured_before_it_was_placed(desk: Desk) -> None:
+    desk.given("anna earns 60", "time passes to 2026-01-03", "anna holds 50 as h1")
+    assert desk.when("anna captures h1 on 2026-01-02").refused("OUT_OF_ORDER")
