@@ -9,7 +9,7 @@ import psycopg
 from rich.console import Console
 
 from adapters.app.settings import Settings
-from adapters.cli.bench import client_drive, drive, long_log, workload, yardsticks
+from adapters.cli.bench import client_drive, corrections, drive, long_log, workload, yardsticks
 from adapters.cli.bench.table import Row, percentiles, show
 from adapters.cli.bench.workload import MEMBERS
 from adapters.cli.service import running_service
@@ -83,6 +83,7 @@ def _run(bench: Bench, full: bool) -> None:
             ("W3", _w3),
             ("W4", _w4),
             ("W10", _w10),
+            ("C1", _corrections),
         )
         for name, step in steps:
             if bench.wanted(name):
@@ -190,6 +191,11 @@ def _w4(bench: Bench, address: str) -> None:
     work = "redemptions of one hot SKU, batches of 1,000"
     name = "one transaction each on a hot row"
     bench.add(Row("W4", work, run.rate, "commands/s", 15_000, False, yardstick, name, notes))
+
+
+def _corrections(bench: Bench, address: str) -> None:
+    for row in corrections.rows(address):
+        bench.add(row)
 
 
 def _w10(bench: Bench, address: str) -> None:

@@ -80,6 +80,22 @@ def purchase(member: str, order: str) -> c.RecordPurchaseRequest:
     return request
 
 
+def refund(order: str) -> c.Command:
+    """All of an order comes back."""
+    return c.Command(refund_purchase=c.RefundPurchaseRequest(header=header(), refund="all", order=order))
+
+
+def hold(member: str, number: int) -> c.Command:
+    """Ten points are set aside."""
+    request = c.HoldRequest(header=header(), hold=f"h{number}", member=member, points=t.Amount(unit=UNIT, value=10))
+    return c.Command(hold=request)
+
+
+def reverse(target: str) -> c.Command:
+    """What a command moved is moved back."""
+    return c.Command(reverse=c.ReverseRequest(header=header(), target=target, reason="mistake"))
+
+
 def redeem_setup(sku: str, stock: int) -> Iterator[c.Command]:
     """A reward of ten points with a stock."""
     price = t.Price(points=t.Amount(unit=UNIT, value=10))
