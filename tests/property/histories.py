@@ -75,11 +75,10 @@ class Author:
         self.clocks = dict.fromkeys(programmes, START)
         self.steps: list[Step] = []
         self.orders: dict[str, list[str]] = {programme: [] for programme in programmes}
+        self.redemptions: dict[str, list[str]] = {programme: ["r"] for programme in programmes}
         self.reversible: dict[str, list[int]] = {programme: [] for programme in programmes}
         self.programme = programmes[0]
-        """What was bought, and the numbers of the requests that may be reversed, whatever became of them."""
-        self.redemptions: list[str] = []
-        """Those that were asked for last, whether or not they were placed."""
+        """What was bought and redeemed, and the numbers of requests that may be reversed, whatever became of them."""
         for programme in programmes:
             opening: list[Command] = [c.OpenProgramme(PROGRAMMES[programme])]
             opening += [c.EnrolMember(member) for member in (*MEMBERS, POOR)]
@@ -250,12 +249,12 @@ class Author:
         place = random.choice(("", "", "", *PLACES))
         destination = random.choice(("", "north", "south"))
         redemption = self.name(random, "r", 20)
-        self.redemptions = [*self.redemptions[-3:], redemption]
+        self.redemptions[self.programme].append(redemption)
         return c.Redeem(redemption, self.member(random), reward, quantity, place, tenders=cash, destination=destination)
 
     def end(self, random: Random, at: Instant) -> Command:
         quantity = random.choice((None, None, 1, 1, 2))
-        redemption = random.choice(self.redemptions or ["r"])
+        redemption = random.choice(self.redemptions[self.programme][-4:])
         return random.choice((c.Fulfil, c.Fulfil, c.Cancel))(redemption, quantity)
 
     def publish(self, random: Random, at: Instant) -> Command:
