@@ -10,7 +10,7 @@ from fractions import Fraction
 from ledger import commands as c
 from ledger import events as e
 from ledger.calendar import Instant
-from ledger.decisions.checks import Decision, Events
+from ledger.decisions.checks import Decision, Events, check_begun
 from ledger.decisions.debts import claw_back
 from ledger.errors import InvalidCommand
 from ledger.events import EarningBase
@@ -47,8 +47,8 @@ def decide_refund(states: States, policy: Policy, command: c.RefundPurchase, at:
     member = states.member(purchase.member)
     if command.refund in order.refunds:
         return refuse(Reason.REFUND_EXISTS, refund=command.refund)
-    if at < order.purchased_at:
-        return refuse(Reason.OUT_OF_ORDER, occurred_at=at, earliest=order.purchased_at)
+    if (refusal := check_begun(order.purchased_at, at)) is not None:
+        return refusal
     coming = _coming_back(order, purchase, command)
     if isinstance(coming, Refusal):
         return coming

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ledger import commands as c
 from ledger import events as e
 from ledger.calendar import Instant
-from ledger.decisions.checks import Decision, Events
+from ledger.decisions.checks import Decision, Events, check_begun
 from ledger.decisions.debts import claw_back
 from ledger.decisions.points import transferred
 from ledger.decisions.refunds import expire_late, lots_between
@@ -55,8 +55,8 @@ def decide_reverse(states: States, policy: Policy, command: c.Reverse, at: Insta
     reversal = states.reversal(command.target)
     if not reversal.origin:
         return refuse(Reason.COMMAND_NOT_FOUND, target=command.target.hex())
-    if at < reversal.occurred_at:
-        return refuse(Reason.OUT_OF_ORDER, occurred_at=at, earliest=reversal.occurred_at)
+    if (refusal := check_begun(reversal.occurred_at, at)) is not None:
+        return refusal
     moved = _moved(reversal)
     if isinstance(moved, Refusal):
         return moved
