@@ -5,6 +5,7 @@ Each runs until its standard input is closed, which also happens when its superv
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 import time
@@ -15,10 +16,11 @@ import structlog
 import uvloop
 
 from adapters.app.access import server_options
+from adapters.app.child import LISTENING, Misconfigured
 from adapters.app.logs import configure_logs
 from adapters.app.settings import Settings
 from adapters.app.sweep import DueSweeper
-from adapters.grpc.server import LedgerServer, build_server
+from adapters.grpc.server import LedgerServer, ServerOptions, build_server
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.projecting import ProjectionRunner
 from adapters.postgres.store import PostgresStore
@@ -50,13 +52,13 @@ async def run_writer(settings: Settings, dsn: str) -> None:
     async with PostgresQueries(dsn) as queries, PostgresLog(dsn) as events:
         writer = Writer(store, WallClock(), limits)
         sweeper = DueSweeper(writer, queries, settings.sweep_seconds)
-        server = build_server(writer, events, queries, sweeper, server_options(settings))
+        server = _listen(writer, events, queries, sweeper, server_options(settings))
         tell = _Teller(server)
         writer.on_lead = tell
         await server.start()
         writing = asyncio.create_task(writer.run())
         sweeping = asyncio.create_task(sweeper.run())
-        print(f"listening {server.port}", flush=True)
+        print(f"{LISTENING}{server.port}", flush=True)
         stopping = asyncio.create_task(_asked_to_stop())
         await asyncio.wait({stopping, writing, sweeping}, return_when=asyncio.FIRST_COMPLETED)
         await server.stop()
@@ -66,6 +68,21 @@ async def run_writer(settings: Settings, dsn: str) -> None:
         for result in results:
             if isinstance(result, Exception):
                 raise result
+
+
+def _listen(
+    writer: Writer, events: PostgresLog, queries: PostgresQueries, sweeper: DueSweeper, options: ServerOptions
+) -> LedgerServer:
+    """The gRPC server on its address. Raises Misconfigured where it cannot listen there."""
+    try:
+        return build_server(writer, events, queries, sweeper, options)
+    except RuntimeError as fault:
+        raise Misconfigured(
+            f"cannot listen on {options.address}, perhaps because another service does: "
+            "choose another port with LOYALTY_PORT (0 takes a free one), or stop the other service"
+        ) from fault
+    except (ValueError, OSError) as fault:
+        raise Misconfigured(f"cannot listen on {options.address} as it is configured: {fault}") from fault
 
 
 class _Teller:
@@ -121,7 +138,11 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(PROCESSES[name](settings, dsn))
+        try:
+            runner.run(PROCESSES[name](settings, dsn))
+        except Misconfigured as fault:
+            print(fault, flush=True)
+            sys.exit(os.EX_CONFIG)
 
 
 if __name__ == "__main__":

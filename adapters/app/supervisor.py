@@ -4,17 +4,13 @@ Its children end by themselves when it dies, since the pipe to their standard in
 adopted by the next one.
 """
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import IO
 
 import structlog
 
+from adapters.app.child import LISTENING, RESTART_SECONDS_MIN, Child
 from adapters.app.database import Database, close_database, open_database
 from adapters.app.settings import Settings
 from adapters.postgres.embedded import EmbeddedServerError, ServerState
@@ -23,76 +19,6 @@ from adapters.postgres.migrate import migrate
 log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.1
-_RESTART_SECONDS_MIN = 0.2
-_RESTART_SECONDS_MAX = 10.0
-_HEALTHY_SECONDS = 30.0
-
-
-class Child:
-    """One process of the service; started again when it dies, at once the first time, then with a growing pause."""
-
-    def __init__(self, name: str, settings: Settings, on_line: Callable[[str], None]) -> None:
-        self.name = name
-        self.settings = settings
-        """What the process gets at its next start."""
-        self._on_line = on_line
-        self._process: subprocess.Popen[str] | None = None
-        self._started_at = 0.0
-        self._pause_seconds = 0.0
-        self._start_at = 0.0
-
-    @property
-    def pid(self) -> int | None:
-        """The process id, while it runs."""
-        return self._process.pid if self._process and self._process.poll() is None else None
-
-    def watch(self, dsn: str) -> None:
-        """Start the process if it does not run and its time has come."""
-        if self._process is not None and self._process.poll() is not None:
-            lived = time.monotonic() - self._started_at
-            grown = max(_RESTART_SECONDS_MIN, min(2 * self._pause_seconds, _RESTART_SECONDS_MAX))
-            self._pause_seconds = _RESTART_SECONDS_MIN if lived > _HEALTHY_SECONDS else grown
-            log.warning("process.died", name=self.name, status=self._process.returncode)
-            self._start_at = time.monotonic() + self._pause_seconds
-            self._process = None
-        if self._process is None and time.monotonic() >= self._start_at:
-            self._start(dsn)
-
-    def _start(self, dsn: str) -> None:
-        self._started_at = time.monotonic()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "adapters.app.processes", self.name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **self.settings.environment()},
-            start_new_session=True,  # Ctrl-C goes to the supervisor, which stops the children in order.
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        # By the pipe and not by the environment: a password has no place where other processes can read it.
-        self._process.stdin.write(dsn + "\n")
-        self._process.stdin.flush()
-        threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
-
-    def _read(self, output: IO[str]) -> None:
-        for line in output:
-            self._on_line(line.rstrip("\n"))
-
-    def stop(self, seconds: float) -> None:
-        """Ask the process to end and wait; kill it if it takes too long."""
-        if self._process is None:
-            return
-        assert self._process.stdin is not None
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            log.error("process.killed", name=self.name, seconds=seconds)
-            self._process.kill()
-            self._process.wait()
-        self._process.stdin.close()
-        self._process = None
 
 
 class Supervisor:
@@ -103,12 +29,14 @@ class Supervisor:
         self._stop = threading.Event()
         self._on_listening = on_listening
         self._writer = Child("writer", settings, self._listening)
-        projections = Child("projections", settings, log.info)
+        projections = Child("projections", settings, lambda line: None)
         self._children = [child for child in (self._writer, projections) if settings.run in ("all", child.name)]
 
     def _listening(self, line: str) -> None:
         """The writer listens; after a crash it comes back at the same port, even if that was free to choose."""
-        port = int(line.split()[1])
+        if not line.startswith(LISTENING):
+            return
+        port = int(line.removeprefix(LISTENING))
         self._writer.settings = self._settings.model_copy(update={"port": port})
         self._on_listening(port)
 
@@ -117,7 +45,11 @@ class Supervisor:
         self._stop.set()
 
     def run(self) -> None:
-        """Start everything and watch over it. Raises EmbeddedServerError when PostgreSQL does not start at all."""
+        """Start everything and watch over it.
+
+        Raises EmbeddedServerError when PostgreSQL does not start at all, Misconfigured when one of the processes cannot
+        do its work as it is configured; all others are stopped then.
+        """
         database = open_database(self._settings)
         migrate(database.owner_dsn, database.app_dsn)
         log.info("database.ready", embedded=database.server is not None)
@@ -141,5 +73,5 @@ class Supervisor:
             return open_database(self._settings)
         except EmbeddedServerError as fault:
             log.error("database.not_started", fault=str(fault))
-            time.sleep(_RESTART_SECONDS_MIN)
+            time.sleep(RESTART_SECONDS_MIN)
             return database

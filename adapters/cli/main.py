@@ -162,14 +162,28 @@ def config(context: typer.Context) -> None:
     show.config(console, context.obj)
 
 
+def _say(fault: Exception | str) -> None:
+    errors.print(str(fault), style="red", markup=False, highlight=False, soft_wrap=True)
+
+
 def main() -> None:
     """The entry point; a fault that the user can mend is one line, not a stack."""
+    import psycopg
+
+    from adapters.app.child import Misconfigured
     from adapters.postgres.embedded import EmbeddedServerError
+    from ledger.errors import Unavailable
 
     try:
         app()
     except EmbeddedServerError as error:
-        errors.print(f"[red]{error}[/]", highlight=False)
+        _say(error)
+        sys.exit(1)
+    except Misconfigured as error:
+        _say(error)
+        sys.exit(2)
+    except (psycopg.OperationalError, Unavailable) as error:
+        _say(f"The database cannot be reached; is LOYALTY_DSN right? {str(error).strip()}")
         sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

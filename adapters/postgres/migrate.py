@@ -20,11 +20,13 @@ def migrate(owner_dsn: str, app_dsn: str) -> tuple[str | None, str]:
     """Run the steps that are missing, granting to the application's role; returns the revision before and after.
 
     Several processes may call this at once: one runs the steps, the others wait and find nothing to do.
+    Raises psycopg.OperationalError where the database cannot be reached.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["app"] = str(conninfo_to_dict(app_dsn)["user"])
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(owner_dsn), poolclass=NullPool)
+    owner = psycopg.connect(owner_dsn)
+    engine = create_engine("postgresql+psycopg://", creator=lambda: owner, poolclass=NullPool)
     head = ScriptDirectory.from_config(config).get_current_head()
     assert head is not None
     with engine.connect() as connection:

@@ -80,10 +80,12 @@ class ProjectionRunner:
     async def _lead(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
             connection = await stack.enter_async_context(await connect_async(self._dsn, "loyalty projections"))
-            while not await self._locked(connection):
-                await self._pause()
-                if self._stopping.is_set():
-                    return
+            if not await self._locked(connection):
+                log.info("projections.stand_by", until="the service that runs them on this database ends")
+                while not await self._locked(connection):
+                    await self._pause()
+                    if self._stopping.is_set():
+                        return
             await connection.execute(_COMMON.encode())
             for projection in self._projections:
                 await install(connection, projection)

@@ -76,9 +76,13 @@ class PostgresStore:
     async def acquire(self) -> Head:
         """Wait until no other session leads, then lead under a new epoch. Retries while the database is away."""
         await self.close()
+        waits = False
         while True:
             try:
                 head = await self._try_lead()
+                if head is None and not waits:
+                    waits = True
+                    log.info("store.stand_by", shard=self._shard, until="the service that leads this database ends")
             except psycopg.OperationalError as error:
                 log.warning("store.unreachable", error=str(error).strip().split("\n")[0])
                 await self.close()

@@ -102,7 +102,7 @@ class Service:
         assert self._process is not None
         pids = dict(sorted(self.pids().items(), reverse=True))  # writer, supervisor, projections
         if after:
-            self._await_logged(after)
+            self._await_logged_once_more(after)
         for pid in pids.values():
             os.kill(pid, signal.SIGKILL)
         for pid in pids.values():
@@ -110,7 +110,14 @@ class Service:
                 time.sleep(0.005)
         self._close()
 
-    def _await_logged(self, word: str, seconds: float = 10) -> None:
+    def await_logged(self, word: str, seconds: float = 30) -> None:
+        """Wait until a word has been logged."""
+        deadline = time.monotonic() + seconds
+        while word not in self.log.read_text():
+            assert time.monotonic() < deadline, f"{word} was not logged"
+            time.sleep(0.02)
+
+    def _await_logged_once_more(self, word: str, seconds: float = 10) -> None:
         deadline = time.monotonic() + seconds
         with self.log.open("rb") as log:
             log.seek(0, os.SEEK_END)

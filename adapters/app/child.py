@@ -1,0 +1,107 @@
+"""One process of the service, as its supervisor sees it, and what the two say to each other.
+
+A process prints lines; where starting it again cannot help, it ends with status EX_CONFIG and the reason as its last.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import IO
+
+import structlog
+
+from adapters.app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+LISTENING = "listening "
+"""With the port behind it, what the writer prints once it takes calls."""
+RESTART_SECONDS_MIN = 0.2
+_RESTART_SECONDS_MAX = 10.0
+_HEALTHY_SECONDS = 30.0
+
+
+class Misconfigured(Exception):
+    """Raised when a process can never do its work as it is configured; the message says what to change."""
+
+
+class Child:
+    """One process of the service; started again when it dies, at once the first time, then with a growing pause."""
+
+    def __init__(self, name: str, settings: Settings, on_line: Callable[[str], None]) -> None:
+        self.name = name
+        self.settings = settings
+        """What the process gets at its next start."""
+        self._on_line = on_line
+        self._process: subprocess.Popen[str] | None = None
+        self._reading: threading.Thread | None = None
+        self._last_line = ""
+        self._started_at = 0.0
+        self._pause_seconds = 0.0
+        self._start_at = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def watch(self, dsn: str) -> None:
+        """Start the process if it does not run and its time has come.
+
+        Raises Misconfigured when it said that starting it again cannot help.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            if self._process.returncode == os.EX_CONFIG:
+                assert self._reading is not None
+                self._reading.join()
+                raise Misconfigured(self._last_line)
+            lived = time.monotonic() - self._started_at
+            grown = max(RESTART_SECONDS_MIN, min(2 * self._pause_seconds, _RESTART_SECONDS_MAX))
+            self._pause_seconds = RESTART_SECONDS_MIN if lived > _HEALTHY_SECONDS else grown
+            log.warning("process.died", name=self.name, status=self._process.returncode)
+            self._start_at = time.monotonic() + self._pause_seconds
+            self._process = None
+        if self._process is None and time.monotonic() >= self._start_at:
+            self._start(dsn)
+
+    def _start(self, dsn: str) -> None:
+        self._started_at = time.monotonic()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "adapters.app.processes", self.name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **self.settings.environment()},
+            start_new_session=True,  # Ctrl-C goes to the supervisor, which stops the children in order.
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        # By the pipe and not by the environment: a password has no place where other processes can read it.
+        self._process.stdin.write(dsn + "\n")
+        self._process.stdin.flush()
+        self._reading = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reading.start()
+
+    def _read(self, output: IO[str]) -> None:
+        for line in output:
+            self._last_line = line.rstrip("\n")
+            self._on_line(self._last_line)
+
+    def stop(self, seconds: float) -> None:
+        """Ask the process to end and wait; kill it if it takes too long."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            log.error("process.killed", name=self.name, seconds=seconds)
+            self._process.kill()
+            self._process.wait()
+        self._process.stdin.close()
+        self._process = None
