@@ -66,7 +66,10 @@ class Supervisor:
 
     def _watch_database(self, database: Database) -> Database:
         """Start the embedded server again if it died; the processes connect to it again by themselves."""
-        if database.server is None or database.server.status() is not ServerState.STOPPED:
+        if database.server is None:
+            return database
+        database.server.rotate_log()
+        if database.server.status() is not ServerState.STOPPED:
             return database
         log.warning("database.died")
         try:

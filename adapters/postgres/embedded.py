@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 from psycopg.conninfo import make_conninfo
 
+from adapters.postgres import server_log
 from adapters.postgres.binaries import find_binaries
 from adapters.postgres.cluster import APP, DATABASE, OWNER, SUPERUSER, Cluster, find_cluster, make_cluster
 from adapters.postgres.host import EmbeddedServerError, locked, owner_of
@@ -30,8 +31,6 @@ START_TIMEOUT_SECONDS = 300.0
 STOP_TIMEOUT_SECONDS = 300.0
 
 _POLL_SECONDS = 0.02
-_LOG_TAIL_LINES = 20
-_LOG_TAIL_BYTES = 20_000
 
 
 class ServerState(StrEnum):
@@ -95,6 +94,7 @@ class EmbeddedServer:
         # Open to PostgreSQL's own user when we are root; what is private in it has mode 0600.
         self.data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         with locked(self.data_dir / "lock", deadline):
+            self.rotate_log()
             endpoint = self.adopt(deadline - time.monotonic())
             if endpoint is None:
                 self._launch(deadline)
@@ -157,6 +157,10 @@ class EmbeddedServer:
                 raise _fault(cluster, f"did not stop in {timeout_seconds:.0f} s: try again with a harder mode")
             time.sleep(_POLL_SECONDS)
 
+    def rotate_log(self) -> None:
+        """Keep the server's log from growing for ever; whoever watches over the server calls this now and then."""
+        server_log.rotate(find_cluster(self.data_dir).log_file)
+
     def destroy(self) -> None:
         """Stop the server and delete everything: its data, its passwords and `data_dir` itself."""
         self.stop(StopMode.IMMEDIATE)
@@ -187,7 +191,7 @@ class EmbeddedServer:
             if _find_postmaster(cluster):
                 raise _fault(cluster, "is not ready yet and goes on starting: wait, and try again")
             # A backend outlived a killed postmaster; it ends with its statement.
-            if "is still in use" not in _log_tail(cluster, begin) or time.monotonic() >= deadline:
+            if "is still in use" not in server_log.tail(cluster.log_file, begin) or time.monotonic() >= deadline:
                 raise _fault(cluster, "did not start", begin)
             time.sleep(_POLL_SECONDS * 10)
 
@@ -221,15 +225,5 @@ def _find_postmaster(cluster: Cluster) -> _Postmaster | None:
 
 
 def _fault(cluster: Cluster, what: str, log_begin: int = 0) -> EmbeddedServerError:
-    return EmbeddedServerError(
-        f"PostgreSQL in {cluster.data_dir} {what}. Its log, {cluster.log_file}, ends:\n{_log_tail(cluster, log_begin)}"
-    )
-
-
-def _log_tail(cluster: Cluster, begin: int) -> str:
-    if not cluster.log_file.exists():
-        return "(there is none yet)"
-    with cluster.log_file.open("rb") as log:
-        log.seek(max(begin, cluster.log_file.stat().st_size - _LOG_TAIL_BYTES))
-        lines = log.read().decode(errors="replace").splitlines()
-    return "\n".join(lines[-_LOG_TAIL_LINES:])
+    said = server_log.tail(cluster.log_file, log_begin)
+    return EmbeddedServerError(f"PostgreSQL in {cluster.data_dir} {what}. Its log, {cluster.log_file}, ends:\n{said}")

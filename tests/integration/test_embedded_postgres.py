@@ -14,6 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from adapters.app.settings import Settings
+from adapters.cli.service import running_service
+from adapters.postgres import server_log
 from adapters.postgres.binaries import copy_binaries, find_binaries
 from adapters.postgres.cluster import Cluster, find_cluster
 from adapters.postgres.embedded import EmbeddedServer, EmbeddedServerError, ServerState, StopMode, temporary_server
@@ -305,3 +308,47 @@ def test_a_temporary_server_leaves_nothing_behind() -> None:
     assert not cluster.home.exists()
     assert not cluster.socket_dir.exists()
     assert server.status() is ServerState.STOPPED
+
+
+def test_a_log_is_rotated_while_the_server_writes_it(server: EmbeddedServer) -> None:
+    log_file = find_cluster(server.data_dir).log_file
+    provoke(server, "first")
+    server_log.rotate(log_file, bytes_max=log_file.stat().st_size)
+    assert "first" in log_file.read_text(), "nothing is moved before the log is too large"
+    server_log.rotate(log_file, bytes_max=1)
+    provoke(server, "second")
+    assert "first" in server_log.older(log_file).read_text()
+    assert "second" in log_file.read_text()
+    assert "first" not in log_file.read_text()
+    assert "\0" not in log_file.read_text(), "the server goes on where the file was, and leaves a hole"
+    assert mode_of(log_file) == mode_of(server_log.older(log_file)) == 0o600
+    server_log.rotate(log_file, bytes_max=1)
+    assert "second" in server_log.older(log_file).read_text()
+    assert "first" not in server_log.older(log_file).read_text()
+
+
+def provoke(server: EmbeddedServer, word: str) -> None:
+    """Make the server log a word."""
+    with psycopg.connect(server.endpoint().superuser_dsn, autocommit=True) as connection:
+        connection.execute(f"DO $$ BEGIN RAISE LOG 'said {word} of all'; END $$".encode())
+
+
+def test_a_start_and_a_service_keep_the_log_small(private: EmbeddedServer) -> None:
+    log_file = find_cluster(private.data_dir).log_file
+    private.start()
+    fill(log_file)
+    private.start()
+    assert log_file.stat().st_size < server_log.LOG_BYTES_MAX
+    with running_service(Settings(data_dir=private.data_dir, port=0)):
+        fill(log_file)
+        deadline = time.monotonic() + 10
+        while log_file.stat().st_size > server_log.LOG_BYTES_MAX:
+            assert time.monotonic() < deadline, "the service does not rotate the log"
+            time.sleep(0.02)
+    assert server_log.older(log_file).stat().st_size > server_log.LOG_BYTES_MAX
+
+
+def fill(log_file: Path) -> None:
+    """As a year of complaints would."""
+    with log_file.open("ab") as log:
+        log.write(b"a complaint\n" * (server_log.LOG_BYTES_MAX // 12 + 1))
