@@ -23,6 +23,10 @@ console = Console()
 errors = Console(stderr=True)
 
 
+def _say(fault: Exception | str) -> None:
+    errors.print(str(fault), style="red", markup=False, highlight=False, soft_wrap=True)
+
+
 @app.callback()
 def main_options(
     context: typer.Context,
@@ -131,14 +135,44 @@ def events(
 @app.command(rich_help_panel="Keep in order")
 def verify(
     context: typer.Context,
-    head: Annotated[Path | None, typer.Option(help="Check a head that was kept outside the database.")] = None,
-    keep_head: Annotated[Path | None, typer.Option(help="Write the present head to this file.")] = None,
+    head: Annotated[
+        Path | None, typer.Option(help="Check a head kept earlier: its signature, and that the log still holds it.")
+    ] = None,
+    keep_head: Annotated[Path | None, typer.Option(help="Sign the present head and write it to this file.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The key of heads: the private one to keep, the public one is enough to check.")
+    ] = None,
     processes: Annotated[int, typer.Option(help="How many processes share the work.", min=1, max=64)] = 2,
 ) -> None:
-    """Verify the whole log: every event's hash, every batch, every answer."""
-    from adapters.cli.check import run_verify
+    """Verify the whole log: every event's hash, every batch, every answer.
 
-    raise typer.Exit(0 if run_verify(console, context.obj, head, keep_head, processes) else 1)
+    A tail that was cut off, or rewritten with new hashes, is found by a head that was kept outside the database.
+    """
+    from adapters.cli.check import run_verify
+    from adapters.cli.heads import HeadError
+
+    try:
+        unchanged = run_verify(console, context.obj, head, keep_head, key, processes)
+    except HeadError as error:
+        _say(error)
+        raise typer.Exit(2) from None
+    raise typer.Exit(0 if unchanged else 1)
+
+
+@app.command(rich_help_panel="Keep in order")
+def make_key(
+    path: Annotated[Path, typer.Argument(help="Where the private key goes; the public one gets .pub.")],
+) -> None:
+    """Make a key to sign heads with (Ed25519)."""
+    from adapters.cli.heads import HeadError
+    from adapters.cli.heads import make_key as make
+
+    try:
+        public = make(path)
+    except HeadError as error:
+        _say(error)
+        raise typer.Exit(2) from None
+    console.print(f"Keep {path} secret; {public} is for everybody who checks heads.")
 
 
 @app.command(rich_help_panel="Keep in order")
@@ -160,10 +194,6 @@ def config(context: typer.Context) -> None:
     from adapters.cli import show
 
     show.config(console, context.obj)
-
-
-def _say(fault: Exception | str) -> None:
-    errors.print(str(fault), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def main() -> None:

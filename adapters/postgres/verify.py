@@ -42,15 +42,24 @@ class Problem(msgspec.Struct, frozen=True):
     what: str
 
 
+class LogHead(msgspec.Struct, frozen=True):
+    """Where a log stood: kept outside the database, it tells a tail that was cut off or rewritten later."""
+
+    position: int
+    hash: str
+    """Of the last record, hexadecimal."""
+    batch: int
+    batch_hash: str
+    """Of the last batch, hexadecimal: refusals leave no record, only an answer in a batch."""
+
+
 class Report(msgspec.Struct, frozen=True):
     """What was verified, and what was found."""
 
     events: int
     commands: int
     batches: int
-    position: int
-    hash: str
-    """Of the last record, hexadecimal: keep it outside the database, and a tail cut off later is found."""
+    head: LogHead
     seconds: float
     problems: list[Problem]
 
@@ -74,18 +83,24 @@ def verify(dsn: str, processes: int = 2) -> Report:
     with connect_sync(dsn, "loyalty verify") as connection:
         problems += _verify_head(connection, position, head, batches, batch_head)
     seconds = time.perf_counter() - begin
-    return Report(position, commands, batches, position, head.hex(), seconds, problems)
+    log_head = LogHead(position, head.hex(), batches, batch_head.hex())
+    return Report(position, commands, batches, log_head, seconds, problems)
 
 
-def check_head(dsn: str, position: int, expected_hash: str) -> Problem | None:
-    """Whether the log still holds the record that a head kept elsewhere speaks of."""
+def check_head(dsn: str, kept: LogHead) -> list[Problem]:
+    """Whether the log still holds the last record and the last batch of a head that was kept elsewhere."""
     with connect_sync(dsn, "loyalty verify") as connection:
-        stored = _hash_at(connection, position)
-    if stored is None:
-        return Problem("position", position, "is missing: the log was cut off before it")
-    if stored.hex() != expected_hash:
-        return Problem("position", position, "has another hash than the head that was kept: the log was rewritten")
-    return None
+        stored = {
+            ("position", kept.position, kept.hash): _hash_at(connection, kept.position),
+            ("batch", kept.batch, kept.batch_hash): _batch_hash_at(connection, kept.batch),
+        }
+    problems = []
+    for (where, number, expected), found in stored.items():
+        if found is None:
+            problems.append(Problem(where, number, "of the kept head is missing: the log was cut off before it"))
+        elif found.hex() != expected:
+            problems.append(Problem(where, number, "has another hash than in the kept head: the log was rewritten"))
+    return problems
 
 
 def _one(connection: Connection, query: str) -> tuple:  # type: ignore[type-arg]
@@ -98,6 +113,16 @@ def _hash_at(connection: Connection, position: int) -> bytes | None:
     if position == 0:
         return GENESIS
     cursor = connection.cursor(binary=True).execute("SELECT hash FROM ledger.events WHERE position = %s", (position,))
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _batch_hash_at(connection: Connection, number: int) -> bytes | None:
+    if number == 0:
+        return GENESIS
+    cursor = connection.cursor(binary=True).execute(
+        "SELECT hash FROM ledger.batches WHERE shard = 1 AND batch = %s", (number,)
+    )
     row = cursor.fetchone()
     return row[0] if row else None
 
@@ -144,11 +169,7 @@ def _verify_batches(task: tuple[str, int, int]) -> list[Problem]:
     problems: list[Problem] = []
     with connect_sync(dsn, "loyalty verify") as connection:
         digests = _outcome_digests(connection, first, last)
-        cursor = connection.cursor(binary=True).execute(
-            "SELECT hash FROM ledger.batches WHERE shard = 1 AND batch = %s", (first - 1,)
-        )
-        row = cursor.fetchone()
-        previous = row[0] if row else GENESIS
+        previous = _batch_hash_at(connection, first - 1) or b""
         expected = first
         for row in connection.cursor(binary=True).execute(_BATCHES, (first, last)):
             number, epoch, first_position, events, commands, recorded_at, digest, stored, record_hash = row
@@ -189,10 +210,6 @@ def _verify_head(connection: Connection, position: int, head: bytes, batches: in
     problems = []
     if _hash_at(connection, position) != head:
         problems.append(Problem("position", position, "is not the head that the shard's row names"))
-    cursor = connection.cursor(binary=True).execute(
-        "SELECT hash FROM ledger.batches WHERE shard = 1 AND batch = %s", (batches,)
-    )
-    row = cursor.fetchone()
-    if (row[0] if row else GENESIS) != batch_head:
+    if _batch_hash_at(connection, batches) != batch_head:
         problems.append(Problem("batch", batches, "is not the head that the shard's row names"))
     return problems
