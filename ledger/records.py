@@ -36,6 +36,9 @@ COLUMNS = (
 )
 """The columns of an image, in order: those of one width, then those that few texts share; the hash follows."""
 
+POSITION = slice(12, 20)
+"""Where an image has its position: behind the number of fields, the shard, and the length of either."""
+
 Y2K_OFFSET = 946_684_800 * SECOND
 _Y2K_DAY = date(2000, 1, 1).toordinal()
 _FIXED = struct.Struct(">hihiqiiiqiqiii16s")
@@ -152,6 +155,9 @@ _OUTCOME = struct.Struct(">hi16si16siqii")
 
 OUTCOME_COLUMNS = ("command_id", "request_hash", "batch", "ordinal", "answer")
 """The columns of an outcome's image, in order."""
+
+OUTCOME_BATCH = slice(46, 54)
+"""Where an outcome's image has its batch: behind the number of fields, two UUIDs, and the lengths of all three."""
 
 
 def outcome_image(command_id: bytes, request_hash: bytes, batch: int, ordinal: int, answer: bytes) -> bytes:

@@ -9,7 +9,6 @@ import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -19,10 +18,9 @@ from ledger.quantities import Amount
 from ledger.receipts import Outcome
 from ledger.refusals import Refusal
 from tests.conftest import Database
+from tests.integration.tampering import tampering
 from tests.integration.views_world import World, running_world
 from tests.unit.ledger.desk import PROGRAMME
-
-TABLES = ("events", "outcomes", "batches")
 
 
 @pytest.fixture
@@ -61,9 +59,7 @@ def auditor(database: Database, tmp_path: Path) -> Auditor:
 
 def cut_off(database: Database, batches: int) -> None:
     """Take the last batches away, and leave a log that is sound in itself."""
-    with psycopg.connect(database.superuser_dsn) as connection:
-        for table in TABLES:
-            connection.execute(f"ALTER TABLE ledger.{table} DISABLE TRIGGER append_only".encode())
+    with tampering(database) as connection:
         connection.execute(
             """
             WITH gone AS (
@@ -81,8 +77,6 @@ def cut_off(database: Database, batches: int) -> None:
                 (batch, batch_hash) = (SELECT batch, hash FROM ledger.batches ORDER BY batch DESC LIMIT 1)
             """
         )
-        for table in TABLES:
-            connection.execute(f"ALTER TABLE ledger.{table} ENABLE ALWAYS TRIGGER append_only".encode())
 
 
 async def lead_anew(world: World) -> None:
@@ -145,10 +139,8 @@ async def test_a_refusal_that_was_cut_off_is_found_although_it_left_no_event(wor
 
 async def test_a_byte_changed_before_a_kept_head_is_named(world: World, auditor: Auditor) -> None:
     auditor.keep()
-    with psycopg.connect(world.database.superuser_dsn) as connection:
-        connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER append_only")
+    with tampering(world.database) as connection:
         connection.execute("UPDATE ledger.events SET actor = 'somebody' WHERE position = 2")
-        connection.execute("ALTER TABLE ledger.events ENABLE ALWAYS TRIGGER append_only")
     checked = auditor.check()
     assert checked.exit_code == 1
     assert "position 2 does not match its hash" in checked.stdout

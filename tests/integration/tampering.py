@@ -1,0 +1,21 @@
+"""What whoever rules the database can do to the log: switch the triggers off, and change whatever there is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from tests.conftest import Database
+
+TABLES = ("events", "outcomes", "batches")
+
+
+@contextmanager
+def tampering(database: Database) -> Iterator[psycopg.Connection]:
+    """A superuser's connection under which nothing is append-only."""
+    with psycopg.connect(database.superuser_dsn) as connection:
+        for table in TABLES:
+            connection.execute(f"ALTER TABLE ledger.{table} DISABLE TRIGGER append_only".encode())
+        yield connection
+        for table in TABLES:
+            connection.execute(f"ALTER TABLE ledger.{table} ENABLE ALWAYS TRIGGER append_only".encode())
