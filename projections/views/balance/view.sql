@@ -23,7 +23,7 @@ CREATE TABLE {lots} (
     source_id    text NOT NULL,
     root         text NOT NULL,
     unit_cost    text,
-    PRIMARY KEY (programme, member, number)
+    PRIMARY KEY (member, programme, number)
 ) WITH (fillfactor = 90);
 
 -- Sums over lots: what is left and held, by expiry; and of that what began as pending, by the time it becomes available.
@@ -34,7 +34,7 @@ CREATE TABLE {buckets} (
     expires_at bigint NOT NULL,
     remaining  bigint NOT NULL,
     held       bigint NOT NULL,
-    PRIMARY KEY (programme, member, unit, expires_at)
+    PRIMARY KEY (member, programme, unit, expires_at)
 ) WITH (fillfactor = 80);
 
 CREATE TABLE {pending} (

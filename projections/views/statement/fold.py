@@ -1,7 +1,7 @@
 """The statement view's fold: one entry for each event of a member, never changed again."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -13,7 +13,7 @@ from projections.recorded import Recorded
 Lots = list[tuple[str, int]]
 
 
-class Effect(NamedTuple):
+class Effect(msgspec.Struct, frozen=True, gc=False):
     """What an event did to a member's points in one unit, and what it stands on."""
 
     points: int
@@ -119,8 +119,8 @@ _encode = msgspec.json.Encoder().encode
 
 def keys(events: Sequence[Recorded]) -> Keys:
     """The members and units that these events touch: their last balance is what the next one builds on."""
-    touched: list[Any] = [(recorded.programme, recorded.subject, recorded.event) for recorded in events]
-    return {"balances": {(programme, member, event.unit) for programme, member, event in touched}}
+    touched: Sequence[Any] = events
+    return {"balances": {(recorded.programme, recorded.subject, recorded.event.unit) for recorded in touched}}
 
 
 def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:

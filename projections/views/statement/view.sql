@@ -16,7 +16,7 @@ CREATE TABLE {entries} (
     source_id     text NOT NULL,
     rule          text NOT NULL,
     lots          text NOT NULL,
-    PRIMARY KEY (programme, member, unit, position)
+    PRIMARY KEY (member, programme, unit, position)
 );
 
 -- readers
