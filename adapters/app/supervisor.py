@@ -1,4 +1,4 @@
-"""The supervisor: keeps PostgreSQL, the writer and the projections running, and stops them in the right order.
+"""The supervisor: keeps PostgreSQL, gateway, writer and projections running, and stops them in the right order.
 
 Its children end by themselves when it dies, since the pipe to their standard input closes; PostgreSQL lives on and is
 adopted by the next one.
@@ -8,14 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from typing import IO
 
+import msgspec
 import structlog
 
 from adapters.app.database import Database, close_database, open_database
+from adapters.app.process import Start
 from adapters.app.settings import Settings
 from adapters.postgres.embedded import EmbeddedServerError, ServerState
 from adapters.postgres.migrate import migrate
@@ -26,6 +29,12 @@ _POLL_SECONDS = 0.1
 _RESTART_SECONDS_MIN = 0.2
 _RESTART_SECONDS_MAX = 10.0
 _HEALTHY_SECONDS = 30.0
+_PROCESSES = {
+    "all": ("gateway", "writer", "projections"),
+    "writer": ("gateway", "writer"),
+    "projections": ("projections",),
+}
+"""What `run` means."""
 
 
 class Child:
@@ -46,7 +55,7 @@ class Child:
         """The process id, while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
-    def watch(self, dsn: str) -> None:
+    def watch(self, start: Start) -> None:
         """Start the process if it does not run and its time has come."""
         if self._process is not None and self._process.poll() is not None:
             lived = time.monotonic() - self._started_at
@@ -56,12 +65,12 @@ class Child:
             self._start_at = time.monotonic() + self._pause_seconds
             self._process = None
         if self._process is None and time.monotonic() >= self._start_at:
-            self._start(dsn)
+            self._start(start)
 
-    def _start(self, dsn: str) -> None:
+    def _start(self, start: Start) -> None:
         self._started_at = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "adapters.app.processes", self.name],
+            [sys.executable, "-m", f"adapters.app.{self.name}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -71,7 +80,7 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         # By the pipe and not by the environment: a password has no place where other processes can read it.
-        self._process.stdin.write(dsn + "\n")
+        self._process.stdin.write(msgspec.json.encode(start).decode() + "\n")
         self._process.stdin.flush()
         threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
 
@@ -102,14 +111,16 @@ class Supervisor:
         self._settings = settings
         self._stop = threading.Event()
         self._on_listening = on_listening
-        self._writer = Child("writer", settings, self._listening)
-        projections = Child("projections", settings, log.info)
-        self._children = [child for child in (self._writer, projections) if settings.run in ("all", child.name)]
+        self._gateway = Child("gateway", settings, self._listening)
+        # In the order in which they stop: the gateway answers what it accepted, for which it needs the writer; and its
+        # last queries may wait for the projections.
+        children = (self._gateway, Child("writer", settings, log.info), Child("projections", settings, log.info))
+        self._children = [child for child in children if child.name in _PROCESSES[settings.run]]
 
     def _listening(self, line: str) -> None:
-        """The writer listens; after a crash it comes back at the same port, even if that was free to choose."""
+        """The gateway listens; after a crash it comes back at the same port, even if that was free to choose."""
         port = int(line.split()[1])
-        self._writer.settings = self._settings.model_copy(update={"port": port})
+        self._gateway.settings = self._settings.model_copy(update={"port": port})
         self._on_listening(port)
 
     def stop(self) -> None:
@@ -121,16 +132,17 @@ class Supervisor:
         database = open_database(self._settings)
         migrate(database.owner_dsn, database.app_dsn)
         log.info("database.ready", embedded=database.server is not None)
-        try:
-            while not self._stop.wait(_POLL_SECONDS):
-                database = self._watch_database(database)
+        # Made with mode 0700: whoever reaches the writer's socket can say anything.
+        with tempfile.TemporaryDirectory(prefix="loyalty-") as directory:
+            try:
+                while not self._stop.wait(_POLL_SECONDS):
+                    database = self._watch_database(database)
+                    for child in self._children:
+                        child.watch(Start(database.app_dsn, f"{directory}/writer"))
+            finally:
                 for child in self._children:
-                    child.watch(database.app_dsn)
-        finally:
-            # The writer first: it answers what it accepted, and its last queries may wait for the projections.
-            for child in self._children:
-                child.stop(self._settings.stop_seconds + 5)
-            close_database(database)
+                    child.stop(self._settings.stop_seconds + 5)
+                close_database(database)
 
     def _watch_database(self, database: Database) -> Database:
         """Start the embedded server again if it died; the processes connect to it again by themselves."""

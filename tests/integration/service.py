@@ -83,9 +83,9 @@ class Service:
         found = {"supervisor": self._process.pid}
         for child in psutil.Process(self._process.pid).children():
             with contextlib.suppress(psutil.Error):  # it died between being listed and being asked
-                command = child.cmdline()
-                if "adapters.app.processes" in command:
-                    found[command[-1]] = child.pid
+                package, _, name = child.cmdline()[-1].rpartition(".")
+                if package == "adapters.app":
+                    found[name] = child.pid
         return found
 
     def signal(self, number: int, *names: str) -> None:
@@ -100,7 +100,7 @@ class Service:
         With `after`, wait for that word to be logged once more, and kill at that very moment.
         """
         assert self._process is not None
-        pids = dict(sorted(self.pids().items(), reverse=True))  # writer, supervisor, projections
+        pids = dict(sorted(self.pids().items(), reverse=True))  # writer, supervisor, projections, gateway
         if after:
             self._await_logged(after)
         for pid in pids.values():
