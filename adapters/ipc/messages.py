@@ -19,7 +19,8 @@ from ledger.refusals import Refusal
 
 Answer = Outcome | LedgerError
 
-_FAULTS = {kind.__name__: kind for kind in [LedgerError, *LedgerError.__subclasses__()]}
+_KINDS: list[type[LedgerError]] = [LedgerError, *LedgerError.__subclasses__()]
+_FAULTS = {kind.__name__: kind for kind in _KINDS}
 
 if TYPE_CHECKING:
     _RequestRow = tuple[Any, ...]

@@ -83,8 +83,8 @@ class Service:
         found = {"supervisor": self._process.pid}
         for child in psutil.Process(self._process.pid).children():
             with contextlib.suppress(psutil.Error):  # it died between being listed and being asked
-                package, _, name = child.cmdline()[-1].rpartition(".")
-                if package == "adapters.app":
+                _, _, name = " ".join(child.cmdline()).partition(" -m adapters.app.")
+                if name:
                     found[name] = child.pid
         return found
 
