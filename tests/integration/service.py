@@ -117,6 +117,17 @@ class Service:
             while word.encode() not in log.read():
                 assert time.monotonic() < deadline, f"{word} was not logged"
 
+    def replace(self, victim: str, seconds: float = 20) -> dict[str, int]:
+        """Kill one of its processes with SIGKILL and wait for another in its place; returns the ids of the others."""
+        others = self.pids()
+        killed = others.pop(victim)
+        os.kill(killed, signal.SIGKILL)
+        deadline = time.monotonic() + seconds
+        while self.pids().get(victim, killed) == killed:
+            assert time.monotonic() < deadline, f"no other {victim} was started"
+            time.sleep(0.05)
+        return others
+
     def stop(self) -> None:
         """Stop it as Ctrl-C does."""
         if self._process is not None:
