@@ -7,7 +7,7 @@ from itertools import count
 from typing import NamedTuple, NoReturn
 
 from adapters.ipc.frames import FRAME_BYTES_MAX, Frames
-from adapters.ipc.messages import Answer, Answers, decode_reply, encode, job_of
+from adapters.ipc.messages import Answer, Answers, Job, decode_reply, encode
 from ledger.commands import Request
 from ledger.errors import InvalidCommand, Overloaded, Unavailable
 
@@ -50,7 +50,7 @@ class WriterClient:
         if self._commands + commands > self._commands_max:
             return [Overloaded(f"{self._commands} commands are waiting; retry later")] * len(requests)
         number = next(self._numbers)
-        message = encode(job_of(number, requests))
+        message = encode(Job.of(number, requests))
         if len(message) > FRAME_BYTES_MAX:
             return [InvalidCommand("commands", f"have {len(message)} bytes, at most {FRAME_BYTES_MAX} are allowed")] * (
                 len(requests)

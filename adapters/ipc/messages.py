@@ -7,10 +7,10 @@ their fields; only a command keeps its names, and the tag that tells its kind.
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import astuple, fields
+from msgspec.structs import astuple
 
 from ledger.commands import Command, Request
 from ledger.errors import InvalidCommand, LedgerError
@@ -19,100 +19,82 @@ from ledger.refusals import Refusal
 
 Answer = Outcome | LedgerError
 
+if TYPE_CHECKING:
+    _AnyCommand = Command
+else:
+    # Decoded as the base Command, a command would lose all that it says: the decoder has to know every kind.
+    _AnyCommand = reduce(or_, Command.__subclasses__())
+
 _KINDS: list[type[LedgerError]] = [LedgerError, *LedgerError.__subclasses__()]
 _FAULTS = {kind.__name__: kind for kind in _KINDS}
 
-if TYPE_CHECKING:
-    _RequestRow = tuple[Any, ...]
-else:
-    # Decoded as the base Command, a command would lose all that it says: the decoder has to know every kind.
-    _COMMANDS = tuple[reduce(or_, Command.__subclasses__()), ...]
-    _RequestRow = tuple[tuple(_COMMANDS if field.name == "commands" else field.type for field in fields(Request))]
+
+class _Request(Request, frozen=True, gc=False, array_like=True):
+    commands: tuple[_AnyCommand, ...]
 
 
-class _Message(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The base of what is sent."""
+class _Accepted(Outcome, frozen=True, gc=False, array_like=True, tag=0):
+    answer: Receipt
 
 
-class Job(_Message, frozen=True):
-    """Requests that came together; the number tells which answers are theirs."""
-
-    number: int
-    rows: list[_RequestRow]
-
-    def requests(self) -> list[Request]:
-        """The requests, in order."""
-        return [Request(*row) for row in self.rows]
+class _Refused(Outcome, frozen=True, gc=False, array_like=True, tag=1):
+    answer: Refusal
 
 
-class _Accepted(_Message, frozen=True, tag=0):
-    id: bytes
-    request_hash: bytes
-    receipt: Receipt
-    repeated: bool
-
-
-class _Refused(_Message, frozen=True, tag=1):
-    id: bytes
-    request_hash: bytes
-    refusal: Refusal
-    repeated: bool
-
-
-class _Failed(_Message, frozen=True, tag=2):
+class _Failed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     kind: str
     arguments: list[str]
 
 
-_AnswerRow = _Accepted | _Refused | _Failed
+class Job(msgspec.Struct, frozen=True, array_like=True):
+    """Requests that came together; the number tells which answers are theirs."""
+
+    number: int
+    rows: list[_Request]
+
+    @classmethod
+    def of(cls, number: int, requests: Sequence[Request]) -> "Job":
+        """The message that carries requests."""
+        return cls(number, [_Request(*astuple(request)) for request in requests])
+
+    def requests(self) -> list[Request]:
+        """The requests, in order."""
+        return [Request(*astuple(row)) for row in self.rows]
 
 
-class Answers(_Message, frozen=True, tag=0):
+class Answers(msgspec.Struct, frozen=True, array_like=True, tag=0):
     """What became of the requests of a job."""
 
     job: int
-    rows: list[_AnswerRow]
+    rows: list[_Accepted | _Refused | _Failed]
+
+    @classmethod
+    def of(cls, job: int, answers: Sequence[Answer]) -> "Answers":
+        """The message that carries the answers to a job."""
+        return cls(job, [_row(answer) for answer in answers])
 
     def answers(self) -> list[Answer]:
         """One answer for each request, in order."""
-        return [_answer(row) for row in self.rows]
+        return [
+            _FAULTS[row.kind](*row.arguments) if isinstance(row, _Failed) else Outcome(*astuple(row))
+            for row in self.rows
+        ]
 
 
-class Lead(_Message, frozen=True, tag=1):
+class Lead(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """Whether the writer leads: said first, at every change, and every second as a sign of life."""
 
     leads: bool
 
 
+def _row(answer: Answer) -> _Accepted | _Refused | _Failed:
+    if isinstance(answer, Outcome):
+        kind = _Accepted if isinstance(answer.answer, Receipt) else _Refused
+        return kind(*astuple(answer))
+    said = [answer.field, answer.problem] if isinstance(answer, InvalidCommand) else [str(answer)]
+    return _Failed(type(answer).__name__, said)
+
+
 encode = msgspec.msgpack.Encoder().encode
 decode_job = msgspec.msgpack.Decoder(Job).decode
 decode_reply = msgspec.msgpack.Decoder(Answers | Lead).decode
-
-
-def job_of(number: int, requests: Sequence[Request]) -> Job:
-    """The message that carries requests."""
-    return Job(number, [astuple(request) for request in requests])
-
-
-def answers_of(job: int, answers: Sequence[Answer]) -> Answers:
-    """The message that carries the answers to a job."""
-    return Answers(job, [_row(answer) for answer in answers])
-
-
-def _row(answer: Answer) -> _AnswerRow:
-    if isinstance(answer, Outcome):
-        given = answer.answer
-        if isinstance(given, Receipt):
-            return _Accepted(answer.id, answer.request_hash, given, answer.repeated)
-        return _Refused(answer.id, answer.request_hash, given, answer.repeated)
-    if isinstance(answer, InvalidCommand):
-        return _Failed(type(answer).__name__, [answer.field, answer.problem])
-    return _Failed(type(answer).__name__, [str(answer)])
-
-
-def _answer(row: _AnswerRow) -> Answer:
-    if isinstance(row, _Accepted):
-        return Outcome(row.id, row.request_hash, row.receipt, row.repeated)
-    if isinstance(row, _Refused):
-        return Outcome(row.id, row.request_hash, row.refusal, row.repeated)
-    return _FAULTS[row.kind](*row.arguments)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from adapters.ipc.frames import Frames
-from adapters.ipc.messages import Lead, answers_of, decode_job, encode
+from adapters.ipc.messages import Answers, Lead, decode_job, encode
 from ledger.commands import Request
 from ledger.errors import LedgerError
 from ledger.ports import Ledger
@@ -78,11 +78,11 @@ class WriterServer:
 
     async def _answer(self, connection: Frames, job: int, requests: Sequence[Request]) -> None:
         try:
-            reply = encode(answers_of(job, await self._ledger.execute(requests)))
+            reply = encode(Answers.of(job, await self._ledger.execute(requests)))
         except Exception:
             # A defect, but whoever waits must hear something.
             _log.exception("ipc.job_failed", requests=len(requests))
-            reply = encode(answers_of(job, [LedgerError("the writer failed; its log says why")] * len(requests)))
+            reply = encode(Answers.of(job, [LedgerError("the writer failed; its log says why")] * len(requests)))
         connection.send(reply)
 
 

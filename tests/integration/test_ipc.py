@@ -11,7 +11,7 @@ import pytest
 from adapters.ipc import client as client_module
 from adapters.ipc.client import WriterClient
 from adapters.ipc.frames import FRAME_BYTES_MAX, UNSENT_BYTES_MAX
-from adapters.ipc.messages import Answer, Lead, encode, job_of
+from adapters.ipc.messages import Answer, Job, Lead, encode
 from adapters.ipc.server import WriterServer
 from ledger.commands import EnrolMember, Request
 from ledger.errors import InvalidCommand, LedgerError, Overloaded, Unavailable
@@ -268,7 +268,7 @@ async def test_a_frame_may_come_byte_by_byte(path: str) -> None:
     reader, writer = await asyncio.open_unix_connection(path)
     lead = framed(encode(Lead(False)))
     assert await reader.readexactly(len(lead)) == lead
-    for byte in framed(encode(job_of(1, [joins(1)]))) * 2:
+    for byte in framed(encode(Job.of(1, [joins(1)]))) * 2:
         writer.write(bytes([byte]))
         await writer.drain()
         await asyncio.sleep(0)
@@ -298,7 +298,7 @@ async def test_a_gateway_that_does_not_take_its_answers_is_read_no_more(path: st
 
     async def send() -> None:
         for number in range(jobs):
-            writer.write(framed(encode(job_of(number, [job]))))
+            writer.write(framed(encode(Job.of(number, [job]))))
             await writer.drain()
 
     sending = asyncio.create_task(send())

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from adapters.ipc.messages import Answers, Lead, answers_of, decode_job, decode_reply, encode, job_of
+from adapters.ipc.messages import Answers, Job, Lead, decode_job, decode_reply, encode
 from ledger.errors import InvalidCommand, LedgerError
 from ledger.quantities import Balance
 from ledger.receipts import Outcome, Receipt
@@ -14,7 +14,7 @@ REQUESTS = [request for step in range(len(STEPS)) for request in requests_of(ste
 
 
 def test_requests_of_every_kind_arrive_whole() -> None:
-    job = decode_job(encode(job_of(7, REQUESTS)))
+    job = decode_job(encode(Job.of(7, REQUESTS)))
     assert (job.number, job.requests()) == (7, REQUESTS)
 
 
@@ -26,7 +26,7 @@ def test_outcomes_arrive_whole() -> None:
         Outcome(b"j" * 16, b"k" * 16, Receipt(1), repeated=True),
         Outcome(b"l" * 16, b"m" * 16, refuse(Reason.OUT_OF_STOCK, **facts), repeated=True),
     ]
-    reply = decode_reply(encode(answers_of(8, outcomes)))
+    reply = decode_reply(encode(Answers.of(8, outcomes)))
     assert isinstance(reply, Answers)
     assert (reply.job, reply.answers()) == (8, outcomes)
 
@@ -34,7 +34,7 @@ def test_outcomes_arrive_whole() -> None:
 @pytest.mark.parametrize("kind", [LedgerError, *LedgerError.__subclasses__()])
 def test_faults_keep_their_kind_and_what_they_say(kind: type[LedgerError]) -> None:
     said = kind("points.value", "must be positive") if issubclass(kind, InvalidCommand) else kind("it broke")
-    reply = decode_reply(encode(answers_of(1, [said])))
+    reply = decode_reply(encode(Answers.of(1, [said])))
     assert isinstance(reply, Answers)
     (heard,) = reply.answers()
     assert type(heard) is kind
@@ -44,7 +44,7 @@ def test_faults_keep_their_kind_and_what_they_say(kind: type[LedgerError]) -> No
 
 def test_a_lead_is_not_taken_for_answers() -> None:
     assert decode_reply(encode(Lead(True))) == Lead(True)
-    assert decode_reply(encode(answers_of(1, []))) == Answers(1, [])
+    assert decode_reply(encode(Answers.of(1, []))) == Answers(1, [])
 
 
 @pytest.mark.parametrize("message", [b"", b"\x90", b"nonsense", encode(Lead(True)), encode((1, [(b"id", "club")]))])
