@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from ledger import cache
-from ledger.decisions.dispatch import HANDLERS
 from ledger.ports import Store
 from ledger.receipts import Outcome
 from tests.contract.across import across_a_socket
@@ -26,7 +25,6 @@ async def test_both_stores_keep_the_same_log_byte_for_byte(database: Database, o
 
 
 async def test_a_history_told_across_a_socket_is_the_same_to_the_byte() -> None:
-    assert {type(command) for step in STEPS for commands in step for command in commands} == set(HANDLERS)
     near, far = MemoryWorld(), MemoryWorld()
     answers = await tell(near.store(), ALL)
     assert await tell(far.store(), ALL, across_a_socket) == answers

@@ -1,21 +1,51 @@
 """What gateway and writer tell each other arrives as it was said."""
 
+from typing import Any
+
 import msgspec
 import pytest
+from msgspec import inspect
 
 from adapters.ipc.messages import Answers, Job, Lead, decode_job, decode_reply, encode
+from ledger.commands import Request
+from ledger.decisions.dispatch import HANDLERS
 from ledger.errors import InvalidCommand, LedgerError
 from ledger.quantities import Balance
 from ledger.receipts import Outcome, Receipt
 from ledger.refusals import Reason, refuse
-from tests.contract.history import STEPS, requests_of
-
-REQUESTS = [request for step in range(len(STEPS)) for request in requests_of(step)]
 
 
-def test_requests_of_every_kind_arrive_whole() -> None:
-    job = decode_job(encode(Job.of(7, REQUESTS)))
-    assert (job.number, job.requests()) == (7, REQUESTS)
+def example(kind: inspect.Type) -> Any:
+    """A value of a type; a struct has something in every field."""
+    match kind:
+        case inspect.StructType():
+            return kind.cls(*(example(field.type) for field in kind.fields))
+        case inspect.UnionType():
+            return example(next(each for each in kind.types if not isinstance(each, inspect.NoneType)))
+        case inspect.VarTupleType():
+            return (example(kind.item_type), example(kind.item_type))
+        case inspect.EnumType():
+            return list(kind.cls)[-1]
+        case inspect.IntType():
+            return -(10**15)
+        case inspect.BoolType():
+            return True
+        case inspect.BytesType():
+            return b"\x00\xff" * 8
+        case inspect.StrType():
+            return "茶%2F1"
+    raise NotImplementedError(kind)
+
+
+def request(*commands: Any) -> Request:
+    return Request(b"i" * 16, "club", 2**60, commands, "till 7", "shop", "bill 1", bytes(range(26)), True)
+
+
+def test_commands_of_every_kind_arrive_whole() -> None:
+    commands = [example(inspect.type_info(kind)) for kind in HANDLERS]
+    requests = [*(request(command) for command in commands), request(*commands)]
+    job = decode_job(encode(Job.of(7, requests)))
+    assert (job.number, job.requests()) == (7, requests)
 
 
 def test_outcomes_arrive_whole() -> None:
