@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+import msgspec
 import structlog
 
 from adapters.app.settings import Settings
@@ -19,7 +20,7 @@ from adapters.app.settings import Settings
 log = structlog.get_logger(__name__)
 
 LISTENING = "listening "
-"""With the port behind it, what the writer prints once it takes calls."""
+"""With the port behind it, what the gateway prints once it takes calls."""
 RESTART_SECONDS_MIN = 0.2
 _RESTART_SECONDS_MAX = 10.0
 _HEALTHY_SECONDS = 30.0
@@ -27,6 +28,14 @@ _HEALTHY_SECONDS = 30.0
 
 class Misconfigured(Exception):
     """Raised when a process can never do its work as it is configured; the message says what to change."""
+
+
+class Start(msgspec.Struct, frozen=True):
+    """What a supervisor tells a process on the first line of its standard input, where nobody else can read it."""
+
+    dsn: str
+    socket: str
+    """Where the writer listens for its gateway; only their user can reach the directory."""
 
 
 class Child:
@@ -49,7 +58,7 @@ class Child:
         """The process id, while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
-    def watch(self, dsn: str) -> None:
+    def watch(self, start: Start) -> None:
         """Start the process if it does not run and its time has come.
 
         Raises Misconfigured when it said that starting it again cannot help.
@@ -66,12 +75,12 @@ class Child:
             self._start_at = time.monotonic() + self._pause_seconds
             self._process = None
         if self._process is None and time.monotonic() >= self._start_at:
-            self._start(dsn)
+            self._start(start)
 
-    def _start(self, dsn: str) -> None:
+    def _start(self, start: Start) -> None:
         self._started_at = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "adapters.app.processes", self.name],
+            [sys.executable, "-m", f"adapters.app.{self.name}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -81,7 +90,7 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         # By the pipe and not by the environment: a password has no place where other processes can read it.
-        self._process.stdin.write(dsn + "\n")
+        self._process.stdin.write(msgspec.json.encode(start).decode() + "\n")
         self._process.stdin.flush()
         self._reading = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._reading.start()

@@ -76,7 +76,9 @@ class Settings(BaseSettings):
     cli_key: Path | None = Field(None, description="That certificate's private key, as PEM.")
     cli_token: SecretStr | None = Field(None, description="The token that the command line sends; with TLS only.")
     run: Literal["all", "writer", "projections"] = Field(
-        "all", description="Which processes this service runs; others may run the rest on the same database."
+        "all",
+        description="Which processes this service runs, the writer always with its gateway;"
+        " others may run the rest on the same database.",
     )
     queue_commands_max: int = Field(65_536, ge=1, description="Commands that may wait; more are refused at once.")
     writer_memory_mib: int = Field(1_536, ge=1, description="What the states in the writer's memory may take.")

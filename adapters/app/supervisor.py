@@ -1,16 +1,17 @@
-"""The supervisor: keeps PostgreSQL, the writer and the projections running, and stops them in the right order.
+"""The supervisor: keeps PostgreSQL, gateway, writer and projections running, and stops them in the right order.
 
 Its children end by themselves when it dies, since the pipe to their standard input closes; PostgreSQL lives on and is
 adopted by the next one.
 """
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 
 import structlog
 
-from adapters.app.child import LISTENING, RESTART_SECONDS_MIN, Child
+from adapters.app.child import LISTENING, RESTART_SECONDS_MIN, Child, Start
 from adapters.app.database import Database, close_database, open_database
 from adapters.app.settings import Settings
 from adapters.postgres.embedded import EmbeddedServerError, ServerState
@@ -19,6 +20,12 @@ from adapters.postgres.migrate import migrate
 log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.1
+_PROCESSES = {
+    "all": ("gateway", "writer", "projections"),
+    "writer": ("gateway", "writer"),
+    "projections": ("projections",),
+}
+"""What `run` means."""
 
 
 class Supervisor:
@@ -28,16 +35,19 @@ class Supervisor:
         self._settings = settings
         self._stop = threading.Event()
         self._on_listening = on_listening
-        self._writer = Child("writer", settings, self._listening)
-        projections = Child("projections", settings, lambda line: None)
-        self._children = [child for child in (self._writer, projections) if settings.run in ("all", child.name)]
+        self._gateway = Child("gateway", settings, self._listening)
+        # In the order in which they stop: the gateway answers what it accepted, for which it needs the writer; and its
+        # last queries may wait for the projections.
+        others = [Child(name, settings, lambda line: None) for name in ("writer", "projections")]
+        children = (self._gateway, *others)
+        self._children = [child for child in children if child.name in _PROCESSES[settings.run]]
 
     def _listening(self, line: str) -> None:
-        """The writer listens; after a crash it comes back at the same port, even if that was free to choose."""
+        """The gateway listens; after a crash it comes back at the same port, even if that was free to choose."""
         if not line.startswith(LISTENING):
             return
         port = int(line.removeprefix(LISTENING))
-        self._writer.settings = self._settings.model_copy(update={"port": port})
+        self._gateway.settings = self._settings.model_copy(update={"port": port})
         self._on_listening(port)
 
     def stop(self) -> None:
@@ -53,16 +63,17 @@ class Supervisor:
         database = open_database(self._settings)
         migrate(database.owner_dsn, database.app_dsn)
         log.info("database.ready", embedded=database.server is not None)
-        try:
-            while not self._stop.wait(_POLL_SECONDS):
-                database = self._watch_database(database)
+        # Made with mode 0700: whoever reaches the writer's socket can say anything.
+        with tempfile.TemporaryDirectory(prefix="loyalty-") as directory:
+            try:
+                while not self._stop.wait(_POLL_SECONDS):
+                    database = self._watch_database(database)
+                    for child in self._children:
+                        child.watch(Start(database.app_dsn, f"{directory}/writer"))
+            finally:
                 for child in self._children:
-                    child.watch(database.app_dsn)
-        finally:
-            # The writer first: it answers what it accepted, and its last queries may wait for the projections.
-            for child in self._children:
-                child.stop(self._settings.stop_seconds + 5)
-            close_database(database)
+                    child.stop(self._settings.stop_seconds + 5)
+                close_database(database)
 
     def _watch_database(self, database: Database) -> Database:
         """Start the embedded server again if it died; the processes connect to it again by themselves."""

@@ -47,7 +47,7 @@ def main_options(
 
 @app.command(rich_help_panel="Run")
 def serve(context: typer.Context) -> None:
-    """Serve until Ctrl-C: PostgreSQL, the writer with its gRPC service, and the projections."""
+    """Serve until Ctrl-C: PostgreSQL, the gateway for gRPC, the writer, and the projections."""
     from adapters.app.logs import configure_logs
     from adapters.app.supervisor import Supervisor
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from ledger import commands as c
 from ledger.calendar import DAY, MINUTE, SECOND, Instant
 from ledger.events import ClockKind, Distance, Line, PointUnit, Price, RewardKind, Settings, Source, Tender, TenderType
-from ledger.ports import Store
+from ledger.ports import Ledger, Store
 from ledger.quantities import Amount, Rounding
 from ledger.writer import Answer, Writer
 
@@ -58,6 +59,11 @@ STEPS: Sequence[Sequence[Sequence[c.Command]]] = (
     ([c.RecordPurchase("anna", "o1", BILL, "hall", PAID)], [c.RecordPurchase("anna", "o1", BILL)]),
     ([c.Hold("h1", "anna", points(15))], [c.ReleaseHold("h1", "anna")], [c.Hold("h2", "anna", points(5))]),
     ([c.Fulfil("r1")], [c.Cancel("r1")], [c.LockStock("l1", "mug", "hall", 1)], [c.ShipStock("l1", "mug", "hall")]),
+    (
+        [c.LockStock("l2", "mug", "hall", 1)],
+        [c.ReleaseStock("l2", "mug", "hall")],
+        [c.ReleaseStock("l2", "mug", "hall")],
+    ),
     ([c.Cancel("r2")], [c.Redeem("r4", "di", "mug")], [c.AdvanceClock(OPENING)]),
     ([POLICY], [BOX], [c.ReceiveStock("box", "hall", 5, 77)], [c.TransferStock("box", "hall", "attic", 3)]),
     ([c.Redeem("r5", "anna", "box", 4)], [c.Redeem("r6", "anna", "box", 3, destination="up")], [c.Fulfil("r6", 4)]),
@@ -111,13 +117,15 @@ async def running(store: Store, clock: ScriptedClock) -> AsyncIterator[Writer]:
         await task
 
 
-async def tell(store: Store, steps: range) -> list[Answer]:
-    """Lead a new writer through some steps of the history; each step is one batch."""
+async def tell(
+    store: Store, steps: range, reach: Callable[[Writer], AbstractAsyncContextManager[Ledger]] = nullcontext
+) -> list[Answer]:
+    """Lead a new writer through some steps of the history; each step is one batch. `reach` is how it is called."""
     clock = ScriptedClock()
     answers: list[Answer] = []
-    async with running(store, clock) as writer:
+    async with running(store, clock) as writer, reach(writer) as ledger:
         for step in steps:
             requests = requests_of(step)
             clock.instant = requests[0].occurred_at + SECOND
-            answers += await writer.execute([*requests, requests[0]])
+            answers += await ledger.execute([*requests, requests[0]])
     return answers

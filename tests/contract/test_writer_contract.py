@@ -7,6 +7,7 @@ import pytest
 from ledger import cache
 from ledger.ports import Store
 from ledger.receipts import Outcome
+from tests.contract.across import across_a_socket
 from tests.contract.conftest import Database
 from tests.contract.history import STEPS, tell
 from tests.contract.worlds import MemoryWorld, PostgresWorld, World, contents
@@ -21,6 +22,13 @@ async def test_both_stores_keep_the_same_log_byte_for_byte(database: Database, o
     assert await tell(postgres.store(), ALL) == answers
     assert contents(postgres) == contents(memory)
     assert await open_store(postgres).acquire() == await open_store(memory).acquire()
+
+
+async def test_a_history_told_across_a_socket_is_the_same_to_the_byte() -> None:
+    near, far = MemoryWorld(), MemoryWorld()
+    answers = await tell(near.store(), ALL)
+    assert await tell(far.store(), ALL, across_a_socket) == answers
+    assert contents(far) == contents(near)
 
 
 @pytest.mark.parametrize("events_between_snapshots", [cache.SNAPSHOT_EVENTS_MIN, 1])

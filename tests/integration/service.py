@@ -83,9 +83,9 @@ class Service:
         found = {"supervisor": self._process.pid}
         for child in psutil.Process(self._process.pid).children():
             with contextlib.suppress(psutil.Error):  # it died between being listed and being asked
-                command = child.cmdline()
-                if "adapters.app.processes" in command:
-                    found[command[-1]] = child.pid
+                _, _, name = " ".join(child.cmdline()).partition(" -m adapters.app.")
+                if name:
+                    found[name] = child.pid
         return found
 
     def signal(self, number: int, *names: str) -> None:
@@ -100,7 +100,7 @@ class Service:
         With `after`, wait for that word to be logged once more, and kill at that very moment.
         """
         assert self._process is not None
-        pids = dict(sorted(self.pids().items(), reverse=True))  # writer, supervisor, projections
+        pids = dict(sorted(self.pids().items(), reverse=True))  # writer, supervisor, projections, gateway
         if after:
             self._await_logged_once_more(after)
         for pid in pids.values():
@@ -123,6 +123,17 @@ class Service:
             log.seek(0, os.SEEK_END)
             while word.encode() not in log.read():
                 assert time.monotonic() < deadline, f"{word} was not logged"
+
+    def replace(self, victim: str, seconds: float = 20) -> dict[str, int]:
+        """Kill one of its processes with SIGKILL and wait for another in its place; returns the ids of the others."""
+        others = self.pids()
+        killed = others.pop(victim)
+        os.kill(killed, signal.SIGKILL)
+        deadline = time.monotonic() + seconds
+        while self.pids().get(victim, killed) == killed:
+            assert time.monotonic() < deadline, f"no other {victim} was started"
+            time.sleep(0.05)
+        return others
 
     def stop(self) -> None:
         """Stop it as Ctrl-C does."""

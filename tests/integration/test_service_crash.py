@@ -16,6 +16,7 @@ from adapters.postgres.embedded import EmbeddedServer
 from adapters.postgres.verify import verify
 from loyalty.v1 import commands_pb2 as c
 from loyalty.v1 import queries_pb2 as q
+from loyalty.v1.commands_pb2_grpc import CommandServiceStub
 from tests.integration.service import PROGRAMME, UNIT, Service, earn, enrol, open_programme, stubs
 
 ROUNDS = 10
@@ -48,12 +49,21 @@ class Load:
                 except grpc.RpcError:
                     self.unanswered.append(batch)
                     return
-                self._note(batch, response)
+                if not self._note(batch, response):
+                    return
 
-    def _note(self, batch: c.ExecuteRequest, response: c.ExecuteResponse) -> None:
+    def _note(self, batch: c.ExecuteRequest, response: c.ExecuteResponse) -> bool:
+        """Whether everything was acknowledged: a gateway whose writer died answers each command by itself."""
+        left = c.ExecuteRequest()
         for command, result in zip(batch.commands, response.results, strict=True):
             if result.HasField("receipt"):
                 self.acknowledged[command.earn.header.command_id] = command.earn.member
+            else:
+                assert result.error.reason == "UNAVAILABLE", result
+                left.commands.append(command)
+        if left.commands:
+            self.unanswered.append(left)
+        return not left.commands
 
     def end(self) -> None:
         """Stop the callers."""
@@ -93,10 +103,7 @@ def test_kill_9_under_load_loses_no_acknowledged_command(tmp_path: Path) -> None
                 if round_number == 0:
                     open_programme(commands)
                     enrol(commands, *MEMBERS)
-                for batch in unanswered:
-                    for command, result in zip(batch.commands, commands.Execute(batch).results, strict=True):
-                        assert result.HasField("receipt"), result
-                        acknowledged[command.earn.header.command_id] = command.earn.member
+                acknowledged.update(_again(commands, unanswered))
             load = Load(service.address, callers=4)
             time.sleep(random.uniform(0.3, 0.8))
             # Every other kill is aimed at the moment between COPY and commit.
@@ -116,6 +123,16 @@ def test_kill_9_under_load_loses_no_acknowledged_command(tmp_path: Path) -> None
         f" serving again {max(recoveries[1:]):.2f} s after a start at most"
     )
     assert inside > 0, "no kill fell between COPY and commit: the test did not test that"
+
+
+def _again(commands: CommandServiceStub, unanswered: list[c.ExecuteRequest]) -> dict[str, str]:
+    """Send what was not answered once more, with the same ids; all of it is accepted."""
+    acknowledged = {}
+    for batch in unanswered:
+        for command, result in zip(batch.commands, commands.Execute(batch).results, strict=True):
+            assert result.HasField("receipt"), result
+            acknowledged[command.earn.header.command_id] = command.earn.member
+    return acknowledged
 
 
 def _check_exactly_once(
@@ -145,7 +162,61 @@ def _check_exactly_once(
     assert verify(endpoint.app_dsn).problems == []
 
 
-@pytest.mark.parametrize("victim", ["writer", "projections"])
+@pytest.mark.parametrize("victim", ["gateway", "writer"])
+def test_kill_9_of_one_process_under_load_loses_no_acknowledged_command(tmp_path: Path, victim: str) -> None:
+    """The other one goes on; what was on its way is sent again with its ids (edge case 13)."""
+    data_dir = tmp_path / "data"
+    service = Service(data_dir).start()
+    acknowledged: dict[str, str] = {}
+    resent = 0
+    try:
+        service.wait_until_serving()
+        with service.channel() as channel:
+            commands, _ = stubs(channel)
+            open_programme(commands)
+            enrol(commands, *MEMBERS)
+        for _ in range(4):
+            load = Load(service.address, callers=4)
+            time.sleep(random.uniform(0.3, 0.8))
+            survivors = service.replace(victim)
+            load.end()
+            acknowledged.update(load.acknowledged)
+            service.wait_until_serving()
+            assert survivors == {name: pid for name, pid in service.pids().items() if name != victim}
+            with service.channel() as channel:
+                acknowledged.update(_again(stubs(channel)[0], load.unanswered))
+            resent += sum(len(batch.commands) for batch in load.unanswered)
+        _check_exactly_once(service, data_dir, acknowledged, [])
+    finally:
+        service.stop()
+        EmbeddedServer(data_dir).destroy()
+    assert resent > 0, "no kill interrupted anything: the test did not test that"
+
+
+def test_a_stop_under_load_answers_whatever_it_takes(tmp_path: Path) -> None:
+    """What was accepted is answered, what is not answered was not accepted: nobody has to ask again."""
+    data_dir = tmp_path / "data"
+    service = Service(data_dir).start()
+    try:
+        service.wait_until_serving()
+        with service.channel() as channel:
+            commands, _ = stubs(channel)
+            open_programme(commands)
+            enrol(commands, *MEMBERS)
+        load = Load(service.address, callers=4)
+        time.sleep(random.uniform(0.3, 0.8))
+        service.stop()
+        load.end()
+        assert load.acknowledged
+        service.start()
+        service.wait_until_serving()
+        _check_exactly_once(service, data_dir, load.acknowledged, [])
+    finally:
+        service.stop()
+        EmbeddedServer(data_dir).destroy()
+
+
+@pytest.mark.parametrize("victim", ["gateway", "writer", "projections"])
 def test_the_supervisor_replaces_a_process_that_died(tmp_path: Path, victim: str) -> None:
     """A killed child comes back by itself, and the service answers as before."""
     data_dir = tmp_path / "data"
@@ -156,12 +227,7 @@ def test_the_supervisor_replaces_a_process_that_died(tmp_path: Path, victim: str
             commands, _ = stubs(channel)
             open_programme(commands)
             enrol(commands, "anna")
-        before = service.pids()[victim]
-        service.signal(9, victim)
-        deadline = time.monotonic() + 20
-        while service.pids().get(victim, before) == before and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert service.pids()[victim] != before
+        service.replace(victim)
         service.wait_until_serving()
         with service.channel() as channel:
             commands, queries = stubs(channel)

@@ -1,12 +1,15 @@
 """Under contention and under attack: the last unit, the last point, a changed byte, bad input."""
 
+import stat
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import grpc
+import psutil
 import psycopg
 import pytest
 from google.rpc import error_details_pb2
@@ -230,6 +233,15 @@ def _fields(error: grpc.RpcError) -> str:
         if detail.Unpack(bad):
             return ",".join(violation.field for violation in bad.field_violations)
     raise AssertionError(f"no field in {error}")
+
+
+def test_the_writer_is_reached_by_its_user_only(service: Service) -> None:
+    """Whoever speaks to the writer past the gateway can say anything; the directory of its socket keeps others out."""
+    writer = psutil.Process(service.pids()["writer"])
+    sockets = {Path(str(end.laddr)) for end in writer.net_connections(kind="unix") if str(end.laddr).startswith("/")}
+    assert sockets
+    assert {stat.S_IMODE(socket.parent.stat().st_mode) for socket in sockets} == {0o700}
+    assert not [end for end in writer.net_connections(kind="inet") if end.status == psutil.CONN_LISTEN]
 
 
 def test_a_changed_byte_is_found(service: Service, endpoint: EmbeddedServer) -> None:

@@ -9,8 +9,8 @@ import psutil
 import psycopg
 from psycopg.errors import UndefinedTable
 
-from adapters.app.processes import WallClock
 from adapters.app.settings import Settings
+from adapters.app.writer import WallClock
 from adapters.cli.bench import drive, workload, yardsticks
 from adapters.cli.bench.table import Row
 from adapters.cli.service import running_service
@@ -107,7 +107,11 @@ def _w8(bench: "Bench") -> None:
 
 def _writers_bytes() -> list[int]:
     own = psutil.Process()
-    return [child.memory_info().rss for child in own.children(recursive=True) if child.cmdline()[-1:] == ["writer"]]
+    return [
+        child.memory_info().rss
+        for child in own.children(recursive=True)
+        if child.cmdline()[-1:] == ["adapters.app.writer"]
+    ]
 
 
 def _w9(bench: "Bench") -> None:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, TypeVar
 
 from adapters.memory.store import Memory, MemoryStore
 from ledger.calendar import Instant
 from ledger.commands import Request
-from ledger.ports import Batch, Head, Store
+from ledger.ports import Batch, Head, Ledger, Store
 from ledger.writer import Answer, Limits, Writer
+from tests.contract.across import across_a_socket
 
 Result = TypeVar("Result")
 
@@ -39,6 +41,9 @@ class WriterDied(AssertionError):
 
 class Running:
     """A writer at work. `restart` puts another one in its place, which knows only what is stored."""
+
+    ledger: Ledger
+    """What callers see of it."""
 
     def __init__(
         self,
@@ -75,13 +80,13 @@ class Running:
 
     def execute(self, requests: Sequence[Request]) -> Sequence[Answer]:
         """Send requests together; nothing else is queued, so that they are one batch."""
-        return self.run(self.writer.execute(requests))
+        return self.run(self.ledger.execute(requests))
 
     def execute_apart(self, requests: Sequence[Request]) -> Sequence[Answer]:
         """Send each request for itself, all at once; the writer forms batches as large as it may."""
 
         async def send() -> list[Sequence[Answer]]:
-            return await asyncio.gather(*(self.writer.execute([request]) for request in requests))
+            return await asyncio.gather(*(self.ledger.execute([request]) for request in requests))
 
         return [answer for (answer,) in self.run(send())]
 
@@ -94,7 +99,7 @@ class Running:
         await asyncio.wait({working, self._task}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
             # Callers that were answered by the end of the writer come to their own end now.
-            await asyncio.wait({working}, timeout=0.05)
+            await asyncio.wait({working}, timeout=0.5)
         if not working.done():
             working.cancel()
             await asyncio.wait({working})
@@ -103,7 +108,7 @@ class Running:
         return working.result()
 
     async def _begin(self) -> None:
-        self.writer = Writer(self._store_of(self.memory), self.clock, self.limits)
+        self.ledger = self.writer = Writer(self._store_of(self.memory), self.clock, self.limits)
         self._task = asyncio.create_task(self.writer.run())
         for _ in range(100):
             if self.writer.leads:
@@ -116,3 +121,16 @@ class Running:
         await asyncio.wait({self._task})
         if not self._task.cancelled():
             self._task.exception()
+
+
+class RunningApart(Running):
+    """A writer whose callers are at the other end of a socket."""
+
+    async def _begin(self) -> None:
+        await super()._begin()
+        self._socket = AsyncExitStack()
+        self.ledger = await self._socket.enter_async_context(across_a_socket(self.writer))
+
+    async def _stop(self) -> None:
+        await super()._stop()
+        await self._socket.aclose()

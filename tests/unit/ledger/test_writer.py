@@ -1,4 +1,7 @@
-"""The writer itself: its queue, its lead, and what it says when it cannot answer."""
+"""The writer itself: its queue, its lead, and what it says when it cannot answer.
+
+Whoever calls it across a socket must see the same.
+"""
 
 import asyncio
 
@@ -14,7 +17,7 @@ from ledger.receipts import Outcome, Receipt
 from ledger.refusals import Reason, refuse
 from ledger.writer import Answer, Limits, Writer
 from tests.unit.ledger.desk import settings
-from tests.unit.ledger.running import Running, ScriptedClock, SlowStore
+from tests.unit.ledger.running import Running, RunningApart, ScriptedClock, SlowStore
 
 NOON = 1_767_240_000_000_000
 
@@ -26,19 +29,26 @@ def joins(number: int) -> Request:
 OPENING = Request(b"opening--opening", "club", NOON, (OpenProgramme(settings()),), "till-1", "shop")
 
 
+@pytest.fixture(params=[Running, RunningApart], ids=["in_its_process", "across_a_socket"])
+def run(request: pytest.FixtureRequest) -> type[Running]:
+    """How callers reach the writer."""
+    kind: type[Running] = request.param
+    return kind
+
+
 def accepted(answers: object) -> bool:
     assert isinstance(answers, list)
     return all(isinstance(answer, Outcome) and isinstance(answer.answer, Receipt) for answer in answers)
 
 
-def test_no_requests_have_no_answers() -> None:
-    with Running(ScriptedClock(NOON)) as running:
+def test_no_requests_have_no_answers(run: type[Running]) -> None:
+    with run(ScriptedClock(NOON)) as running:
         assert list(running.execute([])) == []
         assert not running.memory.batches
 
 
-def test_answers_come_in_the_order_of_the_requests() -> None:
-    with Running(ScriptedClock(NOON)) as running:
+def test_answers_come_in_the_order_of_the_requests(run: type[Running]) -> None:
+    with run(ScriptedClock(NOON)) as running:
         answers = running.execute([OPENING, *(joins(number) for number in range(20))])
         ids = [answer.id for answer in answers if isinstance(answer, Outcome)]
         assert ids == [OPENING.id, *(joins(number).id for number in range(20))]
@@ -46,30 +56,30 @@ def test_answers_come_in_the_order_of_the_requests() -> None:
         assert positions == list(range(1, 22))
 
 
-def test_what_waits_together_is_stored_together() -> None:
+def test_what_waits_together_is_stored_together(run: type[Running]) -> None:
     """Heavy load gives large batches, whether it comes from one caller or from many."""
-    with Running(ScriptedClock(NOON)) as running:
+    with run(ScriptedClock(NOON)) as running:
         running.execute([OPENING])
         running.execute_apart([joins(number) for number in range(50)])
         assert [batch.commands for batch in running.memory.batches] == [1, 50]
 
 
-def test_a_batch_has_no_more_commands_than_its_limit() -> None:
-    with Running(ScriptedClock(NOON), Limits(batch_commands_max=7)) as running:
+def test_a_batch_has_no_more_commands_than_its_limit(run: type[Running]) -> None:
+    with run(ScriptedClock(NOON), Limits(batch_commands_max=7)) as running:
         running.execute([OPENING])
         running.execute_apart([joins(number) for number in range(20)])
         assert [batch.commands for batch in running.memory.batches[1:]] == [7, 7, 6]
 
 
-def test_more_commands_than_a_batch_takes_are_bad_input() -> None:
-    with Running(ScriptedClock(NOON), Limits(batch_commands_max=3)) as running:
+def test_more_commands_than_a_batch_takes_are_bad_input(run: type[Running]) -> None:
+    with run(ScriptedClock(NOON), Limits(batch_commands_max=3)) as running:
         answers = running.execute([joins(number) for number in range(4)])
         assert [type(answer) for answer in answers] == [InvalidCommand] * 4
         assert not running.memory.outcomes
 
 
-def test_a_full_queue_says_so_at_once_and_stores_nothing() -> None:
-    with Running(ScriptedClock(NOON), Limits(queue_commands_max=5)) as running:
+def test_a_full_queue_says_so_at_once_and_stores_nothing(run: type[Running]) -> None:
+    with run(ScriptedClock(NOON), Limits(queue_commands_max=5)) as running:
         running.execute([OPENING])
         answers = running.execute_apart([joins(number) for number in range(8)])
         assert [isinstance(answer, Overloaded) for answer in answers] == [False] * 5 + [True] * 3
@@ -93,32 +103,32 @@ def test_what_was_accepted_is_answered_before_the_writer_stops() -> None:
         assert isinstance(after, Unavailable)
 
 
-def test_a_writer_that_was_fenced_answers_nobody_from_memory() -> None:
+def test_a_writer_that_was_fenced_answers_nobody_from_memory(run: type[Running]) -> None:
     """Another writer took over: what waits is unknown, and is found out by whoever leads."""
-    with Running(ScriptedClock(NOON)) as running:
+    with run(ScriptedClock(NOON)) as running:
         running.execute([OPENING])
-        with Running(ScriptedClock(NOON), memory=running.memory) as rival:
+        with run(ScriptedClock(NOON), memory=running.memory) as rival:
             assert accepted(list(rival.execute([joins(1)])))
             (answer,) = running.execute([joins(2)])
             assert isinstance(answer, Unavailable)
             assert joins(2).id not in running.memory.outcomes
 
 
-def test_a_writer_that_took_over_knows_what_was_answered() -> None:
-    with Running(ScriptedClock(NOON)) as running:
+def test_a_writer_that_took_over_knows_what_was_answered(run: type[Running]) -> None:
+    with run(ScriptedClock(NOON)) as running:
         running.execute([OPENING, joins(1)])
-        with Running(ScriptedClock(NOON), memory=running.memory) as rival:
+        with run(ScriptedClock(NOON), memory=running.memory) as rival:
             (answer,) = rival.execute([joins(1)])
             assert isinstance(answer, Outcome)
             assert answer.repeated
 
 
-def test_what_is_still_on_its_way_is_known_already() -> None:
+def test_what_is_still_on_its_way_is_known_already(run: type[Running]) -> None:
     """A command id and a source that the batch in flight uses are used, though no store could say so yet."""
     grant = Earn("m1", Amount("points", 5), Source("visit", "1"))
     earns = Request(b"first-----grant-", "club", NOON, (grant,), "till-1", "shop")
     again = Request(b"second----grant-", "club", NOON, (grant,), "till-1", "shop")
-    with Running(ScriptedClock(NOON), Limits(batch_commands_max=2), store_of=SlowStore) as running:
+    with run(ScriptedClock(NOON), Limits(batch_commands_max=2), store_of=SlowStore) as running:
         _, _, first, _, retry, _ = running.execute_apart([OPENING, joins(1), earns, joins(2), earns, again])
         assert isinstance(first, Outcome)
         assert isinstance(retry, Outcome)
@@ -146,28 +156,28 @@ class Failing(MemoryStore):
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_commit_whose_outcome_is_unknown_is_looked_up_and_done_once(after: bool) -> None:
+def test_a_commit_whose_outcome_is_unknown_is_looked_up_and_done_once(run: type[Running], after: bool) -> None:
     fault = Unavailable("the connection died")
-    with Running(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, fault, after=after)) as running:
+    with run(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, fault, after=after)) as running:
         answers = running.execute([OPENING, joins(1)])
         assert accepted(list(answers))
         assert [isinstance(a, Outcome) and a.repeated for a in answers] == [after, after]
         assert len(running.memory.records) == 2
 
 
-def test_after_two_failures_callers_hear_that_the_outcome_is_unknown() -> None:
+def test_after_two_failures_callers_hear_that_the_outcome_is_unknown(run: type[Running]) -> None:
     """It is: the second append may have taken effect."""
     faults = [Unavailable("the connection died")] * 2
-    with Running(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, *faults)) as running:
+    with run(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, *faults)) as running:
         (answer,) = running.execute([OPENING])
         assert isinstance(answer, Unavailable)
         assert "not stored" not in str(answer)
         assert accepted(list(running.execute([OPENING])))
 
 
-def test_a_fence_ends_the_lead_until_it_is_won_again() -> None:
+def test_a_fence_ends_the_lead_until_it_is_won_again(run: type[Running]) -> None:
     leads: list[bool] = []
-    with Running(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, Fenced("another writer"))) as running:
+    with run(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, Fenced("another writer"))) as running:
         running.writer.on_lead = leads.append
         assert isinstance(running.execute([OPENING])[0], Unavailable)
         running.run(asyncio.sleep(0.01))
@@ -175,10 +185,10 @@ def test_a_fence_ends_the_lead_until_it_is_won_again() -> None:
         assert accepted(list(running.execute([OPENING])))
 
 
-def test_nobody_waits_for_ever_when_the_writer_breaks() -> None:
+def test_nobody_waits_for_ever_when_the_writer_breaks(run: type[Running]) -> None:
     """Whatever stops the writer, its callers are told that the outcome is unknown."""
     broken = RuntimeError("a defect")
-    with Running(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, broken)) as running:
+    with run(ScriptedClock(NOON), store_of=lambda memory: Failing(memory, broken)) as running:
         answers = running.execute([OPENING, joins(1)])
         assert all(isinstance(answer, LedgerError) for answer in answers)
 
@@ -203,12 +213,12 @@ def test_nobody_waits_for_ever_when_the_writer_is_cancelled() -> None:
     assert all(isinstance(answer, LedgerError) for answer in asyncio.run(scene()))
 
 
-def test_a_caller_that_went_away_disturbs_nobody() -> None:
-    with Running(ScriptedClock(NOON)) as running:
+def test_a_caller_that_went_away_disturbs_nobody(run: type[Running]) -> None:
+    with run(ScriptedClock(NOON)) as running:
 
         async def leave() -> list[Answer]:
-            gone = asyncio.create_task(running.writer.execute([OPENING]))
-            staying = asyncio.create_task(running.writer.execute([joins(1)]))
+            gone = asyncio.create_task(running.ledger.execute([OPENING]))
+            staying = asyncio.create_task(running.ledger.execute([joins(1)]))
             await asyncio.sleep(0)
             gone.cancel()
             return list(await staying)

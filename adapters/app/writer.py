@@ -1,0 +1,43 @@
+"""The writer's process: it decides and appends, and does nothing else."""
+
+import asyncio
+import time
+
+from adapters.app.child import Start
+from adapters.app.process import asked_to_stop, run_process
+from adapters.app.settings import Settings
+from adapters.ipc.server import WriterServer
+from adapters.postgres.store import PostgresStore
+from ledger.calendar import Instant
+from ledger.writer import Limits, Writer
+
+
+class WallClock:
+    """The machine's clock."""
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return time.time_ns() // 1_000
+
+
+async def run_writer(settings: Settings, start: Start) -> None:
+    """Run the writer behind a socket until asked to stop; then answer what was accepted."""
+    limits = Limits(
+        queue_commands_max=settings.queue_commands_max, memory_bytes_max=settings.writer_memory_mib * 1024 * 1024
+    )
+    writer = Writer(PostgresStore(start.dsn), WallClock(), limits)
+    server = WriterServer(writer, start.socket)
+    writer.on_lead = server.set_leads
+    await server.start()
+    writing = asyncio.create_task(writer.run())
+    stopping = asyncio.create_task(asked_to_stop())
+    await asyncio.wait({stopping, writing}, return_when=asyncio.FIRST_COMPLETED)
+    writer.stop()
+    try:
+        await writing
+    finally:
+        await server.stop()
+
+
+if __name__ == "__main__":
+    run_process(run_writer)
