@@ -62,7 +62,7 @@ async def test_views_are_the_same_however_often_projections_die_and_when_built_a
     async with running_world(database) as world:
         stop = asyncio.Event()
         interrupting = asyncio.create_task(interrupt(database, Random(5), stop))
-        await write_history(world, 5, 1_500)
+        await write_history(world, 5, 2_000)
         stop.set()
         await interrupting
         async with projecting(database):
@@ -171,7 +171,7 @@ async def test_a_view_that_contradicts_the_log_stops_at_the_event_that_shows_it(
         await world.given("anna earns 10")
         await caught_up(world, "balance", "statement")
         with psycopg.connect(database.app_dsn) as connection:
-            connection.execute("DELETE FROM projections.balance_v1_lots")
+            connection.execute("DELETE FROM projections.balance_v2_lots")
         await world.given("bo earns 10", "anna gives 5 to bo", "bo earns 10")
         await caught_up(world, "statement")
         statuses = await stopped_one(world)
