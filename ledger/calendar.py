@@ -38,7 +38,11 @@ def add_months(day: date, months: int) -> date:
     """`day` moved by calendar months, clamped to the month's end: 29 February 2024 + 12 is 28 February 2025."""
     index = day.year * 12 + day.month - 1 + months
     year, month = divmod(index, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+    return _clamped(year, month + 1, day.day)
+
+
+def _clamped(year: int, month: int, day: int) -> date:
+    return date(year, month, min(day, monthrange(year, month)[1]))
 
 
 class Calendar:
@@ -98,6 +102,18 @@ class Calendar:
         if day.year + (day.month + months) // 12 > _YEAR_MAX:
             return NEVER
         return min(self.end_of(add_months(day, months)), NEVER)
+
+    def yearly(self, instant: Instant, month: int, day: int, months: int) -> Instant:
+        """The end of the first local day of this name that lies at least so many months after that of `instant`.
+
+        29 February stands for the last day of February; at most NEVER.
+        """
+        earliest = self.business_date(instant)
+        if earliest.year + (earliest.month + months) // 12 + 1 > _YEAR_MAX:
+            return NEVER
+        earliest = add_months(earliest, months)
+        first = _clamped(earliest.year, month, day)
+        return self.end_of(first if first >= earliest else _clamped(earliest.year + 1, month, day))
 
     def days_later(self, instant: Instant, days: int) -> Instant:
         """The begin of the local day that lies `days` after that of `instant`; at most NEVER."""

@@ -8,8 +8,9 @@ import hashlib
 import msgspec
 
 from ledger.calendar import Instant
-from ledger.events import Distance, Funding, Line, Price, RedeemKind, RewardKind, RewardStatus, Settings, Source, Tender
+from ledger.events import Distance, Funding, Line, Price, RedeemKind, RewardKind, RewardStatus, Source, Tender
 from ledger.quantities import Amount
+from ledger.settings import Settings
 
 
 class Command(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -22,6 +23,13 @@ class OpenProgramme(Command, frozen=True, tag="open_programme"):
     settings: Settings
 
 
+class ChangeProgramme(Command, frozen=True, tag="change_programme"):
+    """Put new settings in force from `valid_from` on (default: from the request's `occurred_at`)."""
+
+    settings: Settings
+    valid_from: Instant | None = None
+
+
 class AdvanceClock(Command, frozen=True, tag="advance_clock"):
     """Move a manual clock to `now`; it never moves back."""
 
@@ -32,6 +40,31 @@ class EnrolMember(Command, frozen=True, tag="enrol_member"):
     """Take a member into the programme."""
 
     member: str
+
+
+class FreezeMember(Command, frozen=True, tag="freeze_member"):
+    """Stop a member from spending, and quarantine what is earned, while a case is looked into."""
+
+    member: str
+    reason: str
+    case: str = ""
+
+
+class UnfreezeMember(Command, frozen=True, tag="unfreeze_member"):
+    """Let a member spend again; lots that would end before `extend_until`, and have not ended yet, end then."""
+
+    member: str
+    reason: str
+    case: str = ""
+    extend_until: Instant | None = None
+
+
+class CloseMember(Command, frozen=True, tag="close_member"):
+    """End a membership for ever; the points that are left expire."""
+
+    member: str
+    reason: str
+    case: str = ""
 
 
 class Earn(Command, frozen=True, tag="earn"):
@@ -47,6 +80,8 @@ class Earn(Command, frozen=True, tag="earn"):
     campaign: str = ""
     partner: str = ""
     unit_cost: str | None = None
+    awaits_activation: bool = False
+    """Whether the points wait for Activate; `available_at`, if given, is then the latest time."""
 
 
 class RecordPurchase(Command, frozen=True, tag="record_purchase"):
@@ -58,6 +93,29 @@ class RecordPurchase(Command, frozen=True, tag="record_purchase"):
     store: str = ""
     tenders: tuple[Tender, ...] = ()
     """What paid the bill; none: all of it in cash."""
+    available_at: Instant | None = None
+    """When the points can be spent; None: as the programme says."""
+    awaits_activation: bool = False
+    """Whether the points wait for Activate; `available_at`, if given, is then the latest time."""
+
+
+class Activate(Command, frozen=True, tag="activate"):
+    """Let points be spent that wait for it: those that were granted for a source, or lots by their ids."""
+
+    member: str
+    source: Source | None = None
+    lots: tuple[str, ...] = ()
+
+
+class ExtendExpiry(Command, frozen=True, tag="extend_expiry"):
+    """Let points live until `expires_at`: named lots, or all that would end by `until`, in one unit or in all."""
+
+    member: str
+    expires_at: Instant
+    reason: str
+    lots: tuple[str, ...] = ()
+    until: Instant | None = None
+    unit: str = ""
 
 
 class RefundLine(msgspec.Struct, frozen=True, gc=False):

@@ -11,7 +11,9 @@ from enum import StrEnum
 import msgspec
 
 from ledger.calendar import Instant
+from ledger.facts import Fact as Fact  # noqa: PLC0414 - every reader of events needs it
 from ledger.quantities import Amount, Rounding
+from ledger.settings import Activity, EarningBase, Settings
 
 
 class Funding(StrEnum):
@@ -60,29 +62,11 @@ class RewardStatus(StrEnum):
     DISCONTINUED = "DISCONTINUED"
 
 
-class ClockKind(StrEnum):
-    """Where a programme's time comes from: the wall, or AdvanceClock only (imports and replays)."""
+class ExpiryReason(StrEnum):
+    """Why points ended: their time had come, or their owner left."""
 
-    WALL = "WALL"
-    MANUAL = "MANUAL"
-
-
-class EarningBase(StrEnum):
-    """Which amount of a line earns: with or without tax."""
-
-    GROSS = "GROSS"
-    NET = "NET"
-
-
-class Clawback(StrEnum):
-    """What a refund may take back of the points that the purchase earned."""
-
-    ONLY_PENDING = "ONLY_PENDING"
-    """Those of the order that cannot be spent yet; the rest is waived."""
-    WITHIN_BALANCE = "WITHIN_BALANCE"
-    """First the order's own, then any others that are there; the rest is waived."""
-    ALLOW_DEBT = "ALLOW_DEBT"
-    """The same; the rest is owed, and paid by what comes next."""
+    DUE = "DUE"
+    CLOSED = "CLOSED"
 
 
 class CancelReason(StrEnum):
@@ -90,49 +74,6 @@ class CancelReason(StrEnum):
 
     REQUESTED = "REQUESTED"
     TIMED_OUT = "TIMED_OUT"
-
-
-class Fact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What events are made of; defaults are left out of the stored JSON.
-
-    A default is left out only where the value is that very object, so every default here is one of which there is only
-    one: None, 0, "", () or a member of an enumeration. Otherwise equal events could be stored as different bytes.
-    """
-
-
-class PointUnit(Fact, frozen=True):
-    """A unit that points are counted in; `digits` decimal places make one whole point."""
-
-    name: str
-    digits: int = 0
-
-
-class Settings(Fact, frozen=True):
-    """A programme's settings, in force from the moment of the event that carries them."""
-
-    zone: str
-    clock: ClockKind
-    units: tuple[PointUnit, ...]
-    currency: str
-    currency_digits: int
-    earning_unit: str
-    earning_rate: str
-    """Points (minor units) for one minor unit of money, an exact fraction such as `1/100`; `0` earns nothing."""
-    rounding: Rounding
-    point_value: str
-    """Minor units of money that one minor unit of points pays, an exact fraction."""
-    hold_seconds: int
-    """How long a hold of points and its lock of stock last."""
-    backdating_seconds: int
-    """How far before the programme's clock a command may be dated."""
-    earning_base: EarningBase = EarningBase.GROSS
-    lot_months: int = 0
-    """Calendar months that a lot lives; 0: it never expires."""
-    pending_days: int = 0
-    """Local days before earned points can be spent."""
-    clawback: Clawback = Clawback.ALLOW_DEBT
-    debt_limit: int | None = None
-    """Points of a unit that a member may owe; above it a refund is paid out that much less. None: no limit."""
 
 
 EARN = "EARN"
@@ -176,6 +117,9 @@ class Taken(Fact, frozen=True):
     available_at: Instant
     source: Source
     unit_cost: str | None = None
+    awaits_activation: bool = False
+    period: int = 0
+    """The period of activity on which the lot's expiry hangs; 0: none."""
 
     def with_points(self, points: int) -> "Taken":
         """Another number of points of the same lot."""
@@ -289,6 +233,15 @@ class ProgrammeOpened(Fact, frozen=True):
     settings: Settings
 
 
+class ProgrammeChanged(Fact, frozen=True):
+    """New settings go from `valid_from` on; lots that exist keep what they were given."""
+
+    settings: Settings
+    valid_from: Instant
+    version: int
+    """The number of these settings, counted from 1."""
+
+
 class ClockAdvanced(Fact, frozen=True):
     """A manual clock moved forward."""
 
@@ -299,6 +252,29 @@ class MemberEnrolled(Fact, frozen=True):
     """A member joined the programme."""
 
     member: str
+
+
+class MemberFrozen(Fact, frozen=True):
+    """A member may not spend until further notice; what is earned from now on is quarantined."""
+
+    reason: str
+    last_lot: int
+    """The number of the member's last lot: those with higher numbers are quarantined."""
+    case: str = ""
+
+
+class MemberUnfrozen(Fact, frozen=True):
+    """A member may spend again, what was quarantined included."""
+
+    reason: str
+    case: str = ""
+
+
+class MemberClosed(Fact, frozen=True):
+    """A member left for ever; the points that were left have expired."""
+
+    reason: str
+    case: str = ""
 
 
 class PointsEarned(Fact, frozen=True):
@@ -320,6 +296,10 @@ class PointsEarned(Fact, frozen=True):
     unit_cost: str | None = None
     reason: str = ""
     approver: str = ""
+    awaits_activation: bool = False
+    """Whether the points wait for Activate, until `available_at` at the latest."""
+    period: int = 0
+    """The member's period of activity on which the lot's expiry hangs; 0: its expiry is its own."""
 
     def taken(self, earned_at: Instant) -> Taken:
         """All of the lot's points; it was earned when the event occurred."""
@@ -334,7 +314,67 @@ class PointsEarned(Fact, frozen=True):
             earned_at if self.available_at is None else self.available_at,
             self.source,
             self.unit_cost,
+            self.awaits_activation,
+            self.period,
         )
+
+
+class ActivatedLot(Fact, frozen=True):
+    """A lot that no longer waits, with the points left in it."""
+
+    lot: str
+    points: int
+    was: Instant
+    """When it would have become available."""
+
+
+class PointsActivated(Fact, frozen=True):
+    """Points that waited for Activate can be spent from `available_at` on."""
+
+    unit: str
+    lots: tuple[ActivatedLot, ...]
+    available_at: Instant
+
+
+class ExtendedPeriod(Fact, frozen=True):
+    """All lots of a member's period of activity: so many that have points left, and those points."""
+
+    period: int
+    was: Instant
+    """When they would have expired."""
+    lots: int
+    points: int
+    """Without what is held."""
+    held: int = 0
+
+
+class ExtendedLot(Fact, frozen=True):
+    """One lot, with the points left in it."""
+
+    lot: str
+    was: Instant
+    """When it would have expired."""
+    points: int
+    """Without what is held."""
+    held: int = 0
+    period: int = 0
+    """The period of activity that it belongs to from now on; 0: none."""
+
+
+class ExpiryExtended(Fact, frozen=True):
+    """Points live until `expires_at` now: by an activity of the member, or by request with a reason."""
+
+    unit: str
+    expires_at: Instant
+    periods: tuple[ExtendedPeriod, ...] = ()
+    lots: tuple[ExtendedLot, ...] = ()
+    activity: Activity | None = None
+    reason: str = ""
+
+    @property
+    def rows(self) -> tuple[ExtendedPeriod | ExtendedLot, ...]:
+        """Periods and lots alike: when they would have expired, and their points."""
+        return (*self.periods, *self.lots)
 
 
 class PointsHeld(Fact, frozen=True):
@@ -379,6 +419,7 @@ class PointsExpired(Fact, frozen=True):
     unit: str
     parts: tuple[Part, ...]
     effective_at: Instant
+    reason: ExpiryReason = ExpiryReason.DUE
 
 
 class PointsClawedBack(Fact, frozen=True):
@@ -441,6 +482,8 @@ class PointsTransferredOut(Fact, frozen=True):
     parts: tuple[Part, ...]
     to: str
     reverses: str = ""
+    day: str = ""
+    """The business day for which they count against the limit of what a member may send, `YYYY-MM-DD`; empty: none."""
 
 
 class ChildLot(Fact, frozen=True):
@@ -466,6 +509,8 @@ class PointsTransferredIn(Fact, frozen=True):
     lots: tuple[ChildLot, ...]
     sender: str
     reverses: str = ""
+    day: str = ""
+    """With `reverses`: the business day on which they no longer count as sent; empty: they still do."""
 
 
 class Spent(Fact, frozen=True):
@@ -507,6 +552,8 @@ class PurchaseRecorded(Fact, frozen=True):
     """Business month and expiry of that lot; left out where nothing was earned."""
     spent: tuple[Spent, ...] = ()
     """The lots behind the tenders in points, in their order."""
+    period: int = 0
+    """The period of activity of that lot; 0: none."""
 
 
 class ReturnedLine(Fact, frozen=True):
@@ -755,9 +802,15 @@ class StockTransferredIn(Fact, frozen=True):
 
 TOPICS: dict[type[Fact], str] = {
     ProgrammeOpened: "programme.opened.v1",
+    ProgrammeChanged: "programme.changed.v1",
     ClockAdvanced: "programme.clock_advanced.v1",
     MemberEnrolled: "member.enrolled.v1",
+    MemberFrozen: "member.frozen.v1",
+    MemberUnfrozen: "member.unfrozen.v1",
+    MemberClosed: "member.closed.v1",
     PointsEarned: "points.earned.v1",
+    PointsActivated: "points.activated.v1",
+    ExpiryExtended: "points.expiry_extended.v1",
     PointsHeld: "points.held.v1",
     PointsReleased: "points.released.v1",
     PointsRedeemed: "points.redeemed.v1",

@@ -26,6 +26,8 @@ class BalanceAnswer(View, frozen=True):
     balances: tuple[Balance, ...]
     at: Instant
     position: int
+    status: str
+    """The member's: ACTIVE, FROZEN or CLOSED."""
 
 
 class LotRow(View, frozen=True):
@@ -39,6 +41,7 @@ class LotRow(View, frozen=True):
     granted: int
     earned_at: Instant
     available_at: Instant
+    """NEVER: not before Activate."""
     expires_at: Instant
     issued: str
     funding: str
@@ -46,6 +49,8 @@ class LotRow(View, frozen=True):
     source_id: str
     root: str
     unit_cost: str | None
+    quarantined: bool
+    """Whether the points are locked away while the member is frozen."""
 
 
 class EntryRow(View, frozen=True):

@@ -58,10 +58,16 @@ class CommandService(CommandServiceServicer):
         self._closing = closing
 
     OpenProgramme = _single(DECODERS["open_programme"])
+    ChangeProgramme = _single(DECODERS["change_programme"])
     AdvanceClock = _single(DECODERS["advance_clock"])
     EnrolMember = _single(DECODERS["enrol_member"])
+    FreezeMember = _single(DECODERS["freeze_member"])
+    UnfreezeMember = _single(DECODERS["unfreeze_member"])
+    CloseMember = _single(DECODERS["close_member"])
     Earn = _single(DECODERS["earn"])
     RecordPurchase = _single(DECODERS["record_purchase"])
+    Activate = _single(DECODERS["activate"])
+    ExtendExpiry = _single(DECODERS["extend_expiry"])
     RefundPurchase = _single(DECODERS["refund_purchase"])
     Adjust = _single(DECODERS["adjust"])
     Reverse = _single(DECODERS["reverse"])

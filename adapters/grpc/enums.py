@@ -5,9 +5,10 @@ from typing import TypeVar
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-from ledger.events import Clawback, ClockKind, EarningBase, Funding, RedeemKind, RewardKind, RewardStatus, TenderType
+from ledger.events import Funding, RedeemKind, RewardKind, RewardStatus, TenderType
 from ledger.quantities import Rounding
 from ledger.refusals import Reason
+from ledger.settings import Activity, Clawback, ClockKind, EarningBase
 from loyalty.v1 import answers_pb2, types_pb2
 
 _Word = TypeVar("_Word", bound=StrEnum)
@@ -22,6 +23,7 @@ TENDER_TYPE = _words(types_pb2.TenderType, "TENDER_TYPE", TenderType)
 REWARD_KIND = _words(types_pb2.RewardKind, "REWARD_KIND", RewardKind)
 REDEEM_KIND = {0: RedeemKind.OFFSET, **{value: RedeemKind(word.value) for value, word in REWARD_KIND.items()}}
 REWARD_STATUS = {0: RewardStatus.ACTIVE, **_words(types_pb2.RewardStatus, "REWARD_STATUS", RewardStatus)}
+ACTIVITY = _words(types_pb2.Activity, "ACTIVITY", Activity)
 CLOCK_KIND = _words(types_pb2.ClockKind, "CLOCK_KIND", ClockKind)
 EARNING_BASE = {0: EarningBase.GROSS, **_words(types_pb2.EarningBase, "EARNING_BASE", EarningBase)}
 CLAWBACK = {0: Clawback.ALLOW_DEBT, **_words(types_pb2.Clawback, "CLAWBACK", Clawback)}

@@ -6,7 +6,7 @@ takes the path of its field and raises InvalidCommand with it.
 
 import re
 from binascii import unhexlify
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -22,6 +22,7 @@ TEXT_LENGTH_MAX = 64
 """Descriptive texts, such as a category, have at most as many characters as an id."""
 CORRELATION_LENGTH_MAX = 128
 SOURCE_LENGTH_MAX = 2 * ID_LENGTH_MAX + 1
+LOTS_MAX = 1_000
 NAMES_MAX = 10_000
 """How many names are remembered; a client that sends new ones for ever costs time, not memory."""
 
@@ -71,6 +72,11 @@ def lot(text: str, field: str) -> str:
     if not (colon and number.isascii() and number.isdecimal() and len(number) <= 18):
         raise InvalidCommand(field, "is not the id of a lot")
     return f"{ident(member, field)}:{int(number)}"
+
+
+def lots(texts: Sequence[str], field: str) -> tuple[str, ...]:
+    """Lots by their ids."""
+    return tuple(lot(text, f"{field}[{place}]") for place, text in enumerate(at_most(texts, LOTS_MAX, field)))
 
 
 def optional_ident(text: str, field: str) -> str:

@@ -20,6 +20,7 @@ from adapters.grpc.fields import (
     known_name,
     label,
     lot,
+    lots,
     name,
     number,
     optional_ident,
@@ -48,6 +49,10 @@ def _open_programme(body: pb.OpenProgrammeRequest) -> Command:
     return c.OpenProgramme(settings(body.settings, "settings"))
 
 
+def _change_programme(body: pb.ChangeProgrammeRequest) -> Command:
+    return c.ChangeProgramme(settings(body.settings, "settings"), optional_instant(body, "valid_from"))
+
+
 def _advance_clock(body: pb.AdvanceClockRequest) -> Command:
     return c.AdvanceClock(required_instant(body, "now"))
 
@@ -56,18 +61,39 @@ def _enrol_member(body: pb.EnrolMemberRequest) -> Command:
     return c.EnrolMember(ident(body.member, "member"))
 
 
+def _freeze_member(body: pb.FreezeMemberRequest) -> Command:
+    return c.FreezeMember(ident(body.member, "member"), label(body.reason, "reason"), optional_ident(body.case, "case"))
+
+
+def _unfreeze_member(body: pb.UnfreezeMemberRequest) -> Command:
+    return c.UnfreezeMember(
+        ident(body.member, "member"),
+        label(body.reason, "reason"),
+        optional_ident(body.case, "case"),
+        optional_instant(body, "extend_until"),
+    )
+
+
+def _close_member(body: pb.CloseMemberRequest) -> Command:
+    return c.CloseMember(ident(body.member, "member"), label(body.reason, "reason"), optional_ident(body.case, "case"))
+
+
+def _source(source: types_pb2.Source) -> Source:
+    kind, purpose = source.type, source.purpose
+    return Source(
+        known_name(kind) or name(kind, "source.type"),
+        source_id(source.id, "source.id"),
+        "" if purpose in ("", EARN) else name(purpose, "source.purpose"),
+    )
+
+
 def _earn(body: pb.EarnRequest) -> Command:
-    source, rule, campaign = body.source, body.rule, body.campaign
-    kind, purpose, partner, unit_cost = source.type, source.purpose, body.partner, body.unit_cost
+    rule, campaign, partner, unit_cost = body.rule, body.campaign, body.partner, body.unit_cost
     present = body.HasField
     return c.Earn(
         ident(body.member, "member"),
         amount(body.points, "points"),
-        Source(
-            known_name(kind) or name(kind, "source.type"),
-            source_id(source.id, "source.id"),
-            "" if purpose in ("", EARN) else name(purpose, "source.purpose"),
-        ),
+        _source(body.source),
         choice(FUNDING, body.funding, "funding"),
         instant(body.available_at, "available_at") if present("available_at") else None,
         instant(body.expires_at, "expires_at") if present("expires_at") else None,
@@ -75,6 +101,7 @@ def _earn(body: pb.EarnRequest) -> Command:
         ident(campaign, "campaign") if campaign else "",
         ident(partner, "partner") if partner else "",
         fraction(unit_cost, "unit_cost") if unit_cost else None,
+        body.awaits_activation,
     )
 
 
@@ -85,6 +112,27 @@ def _record_purchase(body: pb.RecordPurchaseRequest) -> Command:
         lines(body.lines),
         optional_ident(body.store, "store"),
         tenders(body.tenders),
+        optional_instant(body, "available_at"),
+        body.awaits_activation,
+    )
+
+
+def _activate(body: pb.ActivateRequest) -> Command:
+    return c.Activate(
+        ident(body.member, "member"),
+        _source(body.source) if body.HasField("source") else None,
+        lots(body.lots, "lots"),
+    )
+
+
+def _extend_expiry(body: pb.ExtendExpiryRequest) -> Command:
+    return c.ExtendExpiry(
+        ident(body.member, "member"),
+        required_instant(body, "expires_at"),
+        label(body.reason, "reason"),
+        lots(body.lots, "lots"),
+        optional_instant(body, "until"),
+        optional_label(body.unit, "unit"),
     )
 
 
@@ -201,10 +249,16 @@ def _expire_due(body: pb.ExpireDueRequest) -> Command:
 
 DECODERS: dict[str, Callable[[Any], Command]] = {
     "open_programme": _open_programme,
+    "change_programme": _change_programme,
     "advance_clock": _advance_clock,
     "enrol_member": _enrol_member,
+    "freeze_member": _freeze_member,
+    "unfreeze_member": _unfreeze_member,
+    "close_member": _close_member,
     "earn": _earn,
     "record_purchase": _record_purchase,
+    "activate": _activate,
+    "extend_expiry": _extend_expiry,
     "refund_purchase": _refund_purchase,
     "adjust": _adjust,
     "reverse": _reverse,

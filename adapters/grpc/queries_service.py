@@ -53,6 +53,7 @@ class QueryService(QueryServiceServicer):
             balances=map(balance_message, answer.balances),
             at=timestamp(answer.at),
             position=position_token(answer.position),
+            status=f"MEMBER_STATUS_{answer.status}",
         )
 
     @unary

@@ -6,6 +6,7 @@ from typing import Any
 from adapters.grpc.enums import REASON_VALUE, TENDER_VALUE
 from adapters.grpc.faults import Denied, fault_of
 from adapters.grpc.positions import position_token
+from adapters.grpc.views_to_proto import timestamp
 from ledger.errors import LedgerError
 from ledger.ids import decode_id
 from ledger.receipts import Outcome, Receipt, Refunded
@@ -74,6 +75,11 @@ def fill_refusal(message: answers_pb2.Refusal, refusal: Refusal, repeated: bool)
         price = message.price_changed.actual
         price.points.unit, price.points.value = take("unit", ""), take("points", 0)
         price.cash = take("cash", 0)
+    elif reason is Reason.CAP_EXCEEDED:
+        capped = message.cap_exceeded
+        capped.unit, capped.wanted = take("unit", ""), take("wanted", 0)
+        capped.cap, capped.used = take("cap", 0), take("used", 0)
+        capped.resets_at.CopyFrom(timestamp(take("resets_at", 0)))
     if facts:
         message.facts.update(fact_texts(facts))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapters.grpc.enums import CLAWBACK, CLOCK_KIND, EARNING_BASE, ROUNDING, TENDER_TYPE
+from adapters.grpc.enums import ACTIVITY, CLAWBACK, CLOCK_KIND, EARNING_BASE, ROUNDING, TENDER_TYPE
 from adapters.grpc.fields import (
     amount,
     at_most,
@@ -14,7 +14,8 @@ from adapters.grpc.fields import (
     optional_ident,
 )
 from ledger.errors import InvalidCommand
-from ledger.events import Discount, Line, PointUnit, Price, Settings, Tender
+from ledger.events import Discount, Line, Price, Tender
+from ledger.settings import Expiry, FixedDate, Inactivity, LotAge, NoExpiry, PointUnit, Settings
 from loyalty.v1 import types_pb2 as pb
 
 UNITS_MAX = 32
@@ -33,7 +34,7 @@ def settings(message: pb.Settings, field: str) -> Settings:
     return Settings(
         label(message.zone, f"{field}.zone"),
         choice(CLOCK_KIND, message.clock, f"{field}.clock"),
-        tuple(PointUnit(label(u.name, f"{field}.units[{place}].name"), u.digits) for place, u in enumerate(units)),
+        tuple(_unit(unit, f"{field}.units[{place}]") for place, unit in enumerate(units)),
         label(message.currency, f"{field}.currency"),
         message.currency_digits,
         label(message.earning_unit, f"{field}.earning_unit"),
@@ -47,7 +48,35 @@ def settings(message: pb.Settings, field: str) -> Settings:
         message.pending_days,
         choice(CLAWBACK, message.clawback, f"{field}.clawback"),
         number(message.debt_limit, f"{field}.debt_limit") if message.HasField("debt_limit") else None,
+        _expiry(message.expiry, f"{field}.expiry") if message.HasField("expiry") else None,
+        tuple(
+            amount(cap, f"{field}.transfer_caps[{place}]")
+            for place, cap in enumerate(at_most(message.transfer_caps, UNITS_MAX, f"{field}.transfer_caps"))
+        ),
     )
+
+
+def _unit(message: pb.PointUnit, field: str) -> PointUnit:
+    expiry = _expiry(message.expiry, f"{field}.expiry") if message.HasField("expiry") else None
+    return PointUnit(label(message.name, f"{field}.name"), message.digits, expiry)
+
+
+def _expiry(message: pb.Expiry, field: str) -> Expiry:
+    match message.WhichOneof("policy"):
+        case "lot_age":
+            return LotAge(message.lot_age.months)
+        case "fixed_date":
+            fixed = message.fixed_date
+            return FixedDate(fixed.month, fixed.day, fixed.months)
+        case "inactivity":
+            activities = at_most(message.inactivity.activities, len(ACTIVITY), f"{field}.inactivity.activities")
+            return Inactivity(
+                message.inactivity.months,
+                tuple(choice(ACTIVITY, activity, f"{field}.inactivity.activities") for activity in activities),
+            )
+        case "never":
+            return NoExpiry()
+    raise InvalidCommand(field, "is missing")
 
 
 def price(message: pb.Price, field: str) -> Price:

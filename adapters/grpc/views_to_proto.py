@@ -58,13 +58,14 @@ def lot_message(row: LotRow) -> pb.Lot:
         held=row.held,
         granted=row.granted,
         earned_at=timestamp(row.earned_at),
-        available_at=timestamp(row.available_at),
+        available_at=optional_timestamp(row.available_at),
         expires_at=optional_timestamp(row.expires_at),
         issued=row.issued,
         funding=f"FUNDING_{row.funding}",
         source=_source(row.source_type, row.source_id),
         root=row.root,
         unit_cost=row.unit_cost,
+        quarantined=row.quarantined,
     )
 
 

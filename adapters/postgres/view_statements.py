@@ -8,43 +8,62 @@ FROM projections.status ORDER BY name, version
 """
 
 PROGRAMMES = """
-SELECT programme, settings, clock FROM {programmes} AS programmes WHERE %(programme)s IN ('', programme)
+SELECT programme, newest.settings, clock
+FROM {programmes} AS programmes
+CROSS JOIN LATERAL (
+    SELECT settings FROM {settings} AS settings
+    WHERE settings.programme = programmes.programme ORDER BY version DESC LIMIT 1) AS newest
+WHERE %(programme)s IN ('', programme)
 """
 
-MEMBER = "SELECT FROM {members} AS members WHERE programme = %(programme)s AND member = %(member)s"
+MEMBER = "SELECT status FROM {members} AS members WHERE programme = %(programme)s AND member = %(member)s"
 
-# At the present or later: sums of buckets; of what is left unexpired, some may be pending yet.
-BALANCES = """
-SELECT unit, (sum(unexpired) - sum(pending))::bigint, sum(pending)::bigint, sum(held)::bigint,
-       0::bigint AS quarantined, sum(debt)::bigint
+# A member's lots, each with its end and with whether it is locked away.
+_LOTS = """
+SELECT lots.*, coalesce(periods.expires_at, lots.expires_at) AS ends, coalesce(number > last_lot, false) AS quarantined
+FROM {lots} AS lots
+JOIN {members} AS members USING (programme, member)
+LEFT JOIN {periods} AS periods USING (programme, member, period)
+WHERE programme = %(programme)s AND member = %(member)s
+"""
+
+# At the present or later: sums of buckets; of what is left unexpired, some may be pending or quarantined.
+BALANCES = f"""
+SELECT unit, (sum(unexpired) - sum(pending) - sum(quarantined))::bigint, sum(pending)::bigint, sum(held)::bigint,
+       sum(quarantined)::bigint, sum(debt)::bigint
 FROM (
-    SELECT unit, CASE WHEN expires_at > %(at)s THEN remaining ELSE 0 END AS unexpired, held, 0 AS pending, 0 AS debt
-    FROM {buckets} AS buckets WHERE programme = %(programme)s AND member = %(member)s
+    SELECT unit, CASE WHEN expires_at > %(at)s THEN remaining ELSE 0 END AS unexpired, held, 0 AS pending,
+           0 AS quarantined, 0 AS debt
+    FROM {{buckets}} AS buckets WHERE programme = %(programme)s AND member = %(member)s
     UNION ALL
-    SELECT unit, 0, 0, points, 0 FROM {pending} AS pending
-    WHERE programme = %(programme)s AND member = %(member)s AND available_at > %(at)s
+    SELECT unit, 0, 0, remaining, 0, 0
+    FROM ({_LOTS} AND available_at > earned_at AND available_at > %(at)s) AS lots
+    WHERE ends > %(at)s AND NOT quarantined
     UNION ALL
-    SELECT unit, 0, 0, 0, points FROM {debts} AS debts
+    SELECT unit, 0, 0, 0, remaining, 0 FROM ({_LOTS} AND number > last_lot) AS lots WHERE ends > %(at)s
+    UNION ALL
+    SELECT unit, 0, 0, 0, 0, points FROM {{debts}} AS debts
     WHERE programme = %(programme)s AND member = %(member)s) AS sums
 GROUP BY unit
 """
 
 # In the past, lots that were available when they were granted may have been granted later: buckets cannot tell.
-PAST_BALANCES = """
-SELECT unit, coalesce(sum(remaining) FILTER (WHERE available_at <= %(at)s AND %(at)s < expires_at), 0)::bigint,
-       coalesce(sum(remaining) FILTER (WHERE %(at)s < available_at), 0)::bigint, sum(held)::bigint,
-       0::bigint AS quarantined, coalesce(max(debts.points), 0)::bigint
-FROM {lots} AS lots LEFT JOIN {debts} AS debts USING (programme, member, unit)
-WHERE programme = %(programme)s AND member = %(member)s GROUP BY unit
+PAST_BALANCES = f"""
+SELECT unit,
+       coalesce(sum(remaining) FILTER (WHERE available_at <= %(at)s AND %(at)s < ends AND NOT quarantined), 0)::bigint,
+       coalesce(sum(remaining) FILTER (WHERE %(at)s < least(available_at, ends) AND NOT quarantined), 0)::bigint,
+       sum(held)::bigint, coalesce(sum(remaining) FILTER (WHERE %(at)s < ends AND quarantined), 0)::bigint,
+       coalesce(max(debts.points), 0)::bigint
+FROM ({_LOTS}) AS lots LEFT JOIN {{debts}} AS debts USING (programme, member, unit) GROUP BY unit
 """
 
-LOTS = """
-SELECT member || ':' || number, unit, remaining, held, granted, earned_at, available_at, expires_at, issued, funding,
-       source_type, source_id, root, unit_cost
-FROM {lots} AS lots
-WHERE programme = %(programme)s AND member = %(member)s AND (remaining > 0 AND expires_at > %(at)s OR held > 0)
-  AND (unit, expires_at, earned_at, number) > (%(unit)s, %(expires_at)s, %(earned_at)s, %(number)s)
-ORDER BY unit, expires_at, earned_at, number LIMIT %(limit)s
+LOTS = f"""
+SELECT member || ':' || number, unit, remaining, held, granted, earned_at, available_at, ends, issued, funding,
+       source_type, source_id, root, unit_cost, quarantined
+FROM ({_LOTS}) AS lots
+WHERE (remaining > 0 AND ends > %(at)s OR held > 0)
+  AND (unit, ends, earned_at, number) > (%(unit)s, %(expires_at)s, %(earned_at)s, %(number)s)
+ORDER BY unit, ends, earned_at, number LIMIT %(limit)s
 """
 
 # Of each unit the newest, by the index; then the newest of these.

@@ -12,9 +12,9 @@ from adapters.postgres import view_statements as statements
 from adapters.postgres.pages import page, read_token
 from adapters.postgres.pool import Pool
 from ledger.calendar import Instant
-from ledger.events import ClockKind, Settings
 from ledger.ids import lot_number
 from ledger.quantities import Balance
+from ledger.settings import ClockKind, Settings
 from projections.projection import Projection
 from projections.queries import (
     BalanceAnswer,
@@ -109,9 +109,12 @@ class PostgresQueries:
             raise NotFound("programme", programme)
         return _present(*rows[0][1:])
 
-    async def _require_member(self, programme: str, member: str) -> None:
-        if not await self._rows("balance", statements.MEMBER, programme=programme, member=member):
+    async def _require_member(self, programme: str, member: str) -> str:
+        """A member's status. Raises NotFound."""
+        rows = await self._rows("balance", statements.MEMBER, programme=programme, member=member)
+        if not rows:
             raise NotFound("member", member)
+        return str(rows[0][0])
 
     async def balance(
         self, programme: str, member: str, *, at: Instant | None = None, min_position: int = 0
@@ -119,14 +122,15 @@ class PostgresQueries:
         """A member's balances in every unit of the programme."""
         position = await self._reach(min_position, "balance", "programmes")
         settings, now = await self._programme(programme)
-        await self._require_member(programme, member)
+        status = await self._require_member(programme, member)
         at = now if at is None else at
         query = statements.BALANCES if at >= now else statements.PAST_BALANCES
         sums = {
             row[0]: row[1:] for row in await self._rows("balance", query, programme=programme, member=member, at=at)
         }
         units = [unit.name for unit in settings.units]
-        return BalanceAnswer(tuple(Balance(member, unit, *sums.get(unit, (0,))) for unit in units), at, position)
+        balances = tuple(Balance(member, unit, *sums.get(unit, (0,))) for unit in units)
+        return BalanceAnswer(balances, at, position, status)
 
     async def lots(
         self,

@@ -5,6 +5,7 @@ from ledger import events as e
 from ledger.calendar import Instant
 from ledger.decisions.checks import Decision, check_enrolled, check_points
 from ledger.decisions.debts import claw_back
+from ledger.decisions.lifetimes import lifetime
 from ledger.decisions.points import beyond_limit, take
 from ledger.errors import InvalidCommand
 from ledger.ids import lot_number
@@ -41,12 +42,12 @@ def decide_adjust(states: States, policy: Policy, command: c.Adjust, at: Instant
         if lot is None:
             return refuse(Reason.GRANT_NOT_FOUND, member=member.id, lot=command.lot)
         clawed = claw_back(member, policy, unit, -points, (lot.number,), at)
-        grant = lot.taken(member.id, -points)
+        grant = member.taken(lot, -points)
         return [(stream, clawed.event(unit, grant, reason=command.reason, approver=command.approver))]
     taken = take(member, Amount(unit, -points), at)
     if isinstance(taken, Refusal):
         return taken
-    lots = tuple(lot.taken(member.id, given) for lot, given in taken)
+    lots = tuple(member.taken(lot, given) for lot, given in taken)
     return [(stream, e.PointsForfeited(unit, lots, command.reason, command.approver))]
 
 
@@ -55,7 +56,9 @@ def _granted(policy: Policy, member: Member, stream: str, command: c.Adjust, at:
     if (refusal := beyond_limit(member, unit, points)) is not None:
         return refusal
     terms = policy.terms(at)
-    expires_at = terms.expires_at if command.expires_at is None else command.expires_at
+    expires_at, period = command.expires_at, 0
+    if expires_at is None:
+        expires_at, period = lifetime(policy, member, unit, at, at)
     if expires_at <= at:
         raise InvalidCommand("expires_at", "must be after occurred_at")
     lot = member.next_lot()
@@ -69,5 +72,6 @@ def _granted(policy: Policy, member: Member, stream: str, command: c.Adjust, at:
         expires_at,
         reason=command.reason,
         approver=command.approver,
+        period=period,
     )
     return [(stream, grant)]

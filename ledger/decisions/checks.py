@@ -1,7 +1,9 @@
 """What decisions have in common: checks of a command's fields, and the form of an answer."""
 
 import re
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
 from ledger.calendar import Instant
 from ledger.errors import InvalidCommand
@@ -18,6 +20,10 @@ Events = list[tuple[str, Fact]]
 Decision = Events | Refusal
 
 QUANTITY_MAX = 10**9
+LOTS_MAX = 1_000
+"""The lots that one event names at most, where it may be divided."""
+
+_Item = TypeVar("_Item")
 _FRACTION = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18}|/0*[1-9][0-9]{0,17})?")
 
 
@@ -41,6 +47,12 @@ def check_money(field: str, value: int) -> None:
         raise InvalidCommand(field, f"must be from 0 to {VALUE_MAX}, not {value}")
 
 
+def check_text(field: str, text: str) -> None:
+    """A text that must be there. Raises InvalidCommand."""
+    if not text:
+        raise InvalidCommand(field, "is missing")
+
+
 def check_fraction(field: str, text: str) -> Fraction:
     """An exact, non-negative fraction such as `1/100` or `0.01`. Raises InvalidCommand."""
     if _FRACTION.fullmatch(text) is None:
@@ -49,10 +61,26 @@ def check_fraction(field: str, text: str) -> Fraction:
 
 
 def check_enrolled(*members: tuple[str, Member]) -> Refusal | None:
-    """A refusal naming the first of these (id, member) that is not enrolled."""
+    """A refusal naming the first of these (id, member) that is not enrolled, or no longer."""
     for member_id, member in members:
-        if member.version == 0:
-            return refuse(Reason.MEMBER_NOT_FOUND, member=member_id)
+        if member.version == 0 or member.closed:
+            return absent(member_id, member)
+    return None
+
+
+def absent(member_id: str, member: Member) -> Refusal:
+    """The refusal of what is asked for somebody who is not a member, or no longer."""
+    return refuse(Reason.ACCOUNT_CLOSED if member.closed else Reason.MEMBER_NOT_FOUND, member=member_id)
+
+
+def check_active(*members: tuple[str, Member]) -> Refusal | None:
+    """A refusal naming the first of these (id, member) that is not enrolled, left, or is frozen (edge case 20)."""
+    refusal = check_enrolled(*members)
+    if refusal is not None:
+        return refusal
+    for member_id, member in members:
+        if member.frozen:
+            return refuse(Reason.ACCOUNT_FROZEN, member=member_id)
     return None
 
 
@@ -84,3 +112,9 @@ def insufficient(member: Member, amount: Amount, at: Instant) -> Refusal:
 def member_streams(states: States, *members: str) -> list[str]:
     """The streams of members."""
     return [states.member_stream(member) for member in members]
+
+
+def in_pieces(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    """Cut what is named by events into pieces that one event may name."""
+    for begin in range(0, len(items), LOTS_MAX):
+        yield items[begin : begin + LOTS_MAX]

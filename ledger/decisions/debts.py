@@ -1,17 +1,19 @@
 """What members owe (edge case 1): how granted points are taken back, and how whatever comes next pays the rest."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ledger import events as e
 from ledger.calendar import Instant
 from ledger.decisions.checks import Events
-from ledger.events import Clawback, Fact, Taken
+from ledger.events import Fact, Taken
 from ledger.ids import lot_number
 from ledger.policy import Policy
+from ledger.settings import Clawback
 from ledger.states.lookup import States
-from ledger.states.lots import Lot
 from ledger.states.member import Member
+from ledger.states.queues import Lot
 
 
 class Clawed(NamedTuple):
@@ -67,7 +69,7 @@ def claw_back(
     what a refund pays out and a debt above the limit may be deducted from.
     """
     taken, left = _take(member, unit, points, own, at, policy.settings.clawback)
-    lots = tuple(lot.taken(member.id, given) for lot, given in taken)
+    lots = tuple(member.taken(lot, given) for lot, given in taken)
     if policy.settings.clawback is not Clawback.ALLOW_DEBT:
         return Clawed(lots, 0, left, 0)
     deducted = 0
@@ -108,8 +110,9 @@ def _givers(
     open_lots = lots.take(points + sum(lot.points for lot in mine), at)
     yield from (lot for lot, _ in open_lots if lot.number not in own)
     # A late command: what became available since was not open yet, but it is there.
-    if lots.settled_at > at or lots.open_and_pending(at)[1]:
-        yield from (lot for lot in lots if lot.available_at > at and lot.number not in own)
+    if lots.settled_at > at or lots.open_and_pending(at)[1] or member.frozen:
+        later = (lot for lot in lots if lot.available_at > at and lot.number not in own)
+        yield from (lot for lot in later if member.expiry(lot) > at)
 
 
 def _earned(member: Member, event: e.PointsEarned, at: Instant) -> Iterable[Taken]:
@@ -119,7 +122,7 @@ def _earned(member: Member, event: e.PointsEarned, at: Instant) -> Iterable[Take
 def _released(member: Member, event: e.PointsReleased, at: Instant) -> Iterable[Taken]:
     held = {lot.number: lot for lot in member.holds[event.hold].lots}
     for part in event.parts:
-        yield held[lot_number(part.lot)].taken(member.id, part.points)
+        yield member.taken(held[lot_number(part.lot)], part.points)
 
 
 def _reinstated(member: Member, event: e.PointsReinstated, at: Instant) -> Iterable[Taken]:
@@ -152,7 +155,10 @@ _CREDITS: dict[type[Fact], Callable[[Member, Any, Instant], Iterable[Taken]]] = 
 
 
 def pay_debts(states: States, events: Events, at: Instant) -> Events:
-    """The same events with what they pay of debts: whatever comes pays first, before anybody can spend it."""
+    """The same events with what they pay of debts: whatever comes pays first, before anybody can spend it.
+
+    What comes to somebody who left, such as with a late refund, expires when the debt is paid (edge case 20).
+    """
     owed: dict[tuple[str, str], int] = {}
     paid: Events = []
     for stream, fact in events:
@@ -169,13 +175,33 @@ def pay_debts(states: States, events: Events, at: Instant) -> Events:
             continue
         if type(fact) is e.PointsReinstated:
             debt -= fact.debt
+        lots: tuple[Taken, ...] = ()
         if debt:
             lots = _first(lots_of(member, fact, at), debt, at)
             if lots:
                 paid.append((stream, e.DebtRepaid(event.unit, lots)))
                 debt -= sum(lot.points for lot in lots)
         owed[key] = debt
+        if member.closed:
+            rest = _without(lots_of(member, fact, at), lots, at)
+            if rest:
+                parts = tuple(lot.part() for lot in rest)
+                paid.append((stream, e.PointsExpired(event.unit, parts, at, e.ExpiryReason.CLOSED)))
     return paid
+
+
+def _without(lots: Iterable[Taken], gone: Sequence[Taken], at: Instant) -> list[Taken]:
+    """What is left of lots that have not expired, without those points of them that are gone."""
+    less = Counter[str]()
+    for lot in gone:
+        less[lot.lot] += lot.points
+    left = []
+    for lot in lots:
+        points = lot.points - min(less[lot.lot], lot.points)
+        less[lot.lot] -= lot.points - points
+        if points and lot.expires_at > at:
+            left.append(lot.with_points(points))
+    return left
 
 
 def _first(lots: Iterable[Taken], points: int, at: Instant) -> tuple[Taken, ...]:

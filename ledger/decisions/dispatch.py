@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 from ledger import commands as c
 from ledger.calendar import MINUTE, Instant
 from ledger.decisions import (
+    activation,
     adjustments,
     allocation,
     fulfilment,
+    lifetimes,
+    members,
     points,
     programmes,
     purchases,
@@ -53,8 +56,14 @@ def _nothing(states: States, command: Any) -> Iterable[str]:
 HANDLERS: dict[type[c.Command], Handler] = {
     c.OpenProgramme: Handler(_opened, _nothing),
     c.AdvanceClock: Handler(programmes.decide_advance, _nothing),
-    c.EnrolMember: Handler(programmes.decide_enrol, _member),
+    c.ChangeProgramme: Handler(programmes.decide_change, _nothing),
+    c.EnrolMember: Handler(members.decide_enrol, _member),
+    c.FreezeMember: Handler(members.decide_freeze, _member),
+    c.UnfreezeMember: Handler(members.decide_unfreeze, _member),
+    c.CloseMember: Handler(members.decide_close, _member),
     c.Earn: Handler(points.decide_earn, _member),
+    c.Activate: Handler(activation.decide_activate, _member),
+    c.ExtendExpiry: Handler(lifetimes.decide_extend, _member),
     c.RecordPurchase: Handler(
         purchases.decide_purchase, lambda s, k: (s.member_stream(k.member), s.order_stream(k.order))
     ),
@@ -100,15 +109,14 @@ def decide(states: States, command: c.Command, request: c.Request, wall: Instant
     """What a command of a request leads to, while the wall clock shows `wall`. Raises InvalidCommand and NotLoaded."""
     at = request.occurred_at
     programme = states.programme()
-    policy = programme.policy
-    if policy is None:
+    if programme.policy is None:
         if isinstance(command, c.OpenProgramme):
             return programmes.decide_open(states, command)
         return refuse(Reason.PROGRAMME_NOT_FOUND, programme=states.name)
     now = programme.now(wall)
-    if not now - policy.backdating <= at <= now + FUTURE_MAX and type(command) is not c.AdvanceClock:
+    if not now - programme.policy_at(now).backdating <= at <= now + FUTURE_MAX and type(command) is not c.AdvanceClock:
         return refuse(Reason.IN_THE_FUTURE if at > now else Reason.TOO_FAR_BACK, now=now, occurred_at=at)
     if isinstance(command, c.Adjust) and command.approver == request.actor:
         raise InvalidCommand("approver", "must be somebody else than who asks")
-    decision = HANDLERS[type(command)].decide(states, policy, command, at)
+    decision = HANDLERS[type(command)].decide(states, programme.policy_at(at), command, at)
     return decision if isinstance(decision, Refusal) else pay_debts(states, decision, at)

@@ -1,15 +1,17 @@
 """Points: granting, holding, moving and expiring them."""
 
 from collections.abc import Iterable
+from datetime import date
 
 from ledger import commands as c
 from ledger import events as e
-from ledger.calendar import Instant
+from ledger.calendar import NEVER, Instant
 from ledger.decisions.checks import (
     Decision,
     Events,
+    absent,
+    check_active,
     check_begun,
-    check_enrolled,
     check_fraction,
     check_money,
     check_points,
@@ -17,20 +19,23 @@ from ledger.decisions.checks import (
     deadline,
     insufficient,
 )
+from ledger.decisions.lifetimes import kept_alive, lifetime
 from ledger.errors import InvalidCommand
-from ledger.policy import Policy
+from ledger.policy import Policy, Terms
 from ledger.quantities import VALUE_MAX, Amount
 from ledger.refusals import Reason, Refusal, refuse
+from ledger.settings import Activity
 from ledger.states.lookup import States
-from ledger.states.lots import Lot
 from ledger.states.member import Hold, Member
+from ledger.states.queues import Lot
 
 Taken = list[tuple[Lot, int]]
+EARNING = (Activity.EARN,)
 
 
 def parts_of(member: Member, taken: Iterable[tuple[Lot, int]]) -> tuple[e.Part, ...]:
     """Points taken from lots, as events name them."""
-    return tuple(lot.part(member.id, points) for lot, points in taken)
+    return tuple(member.part(lot, points) for lot, points in taken)
 
 
 def take(member: Member, amount: Amount, at: Instant) -> Taken | Refusal:
@@ -46,24 +51,26 @@ def take(member: Member, amount: Amount, at: Instant) -> Taken | Refusal:
 def decide_earn(states: States, policy: Policy, command: c.Earn, at: Instant) -> Decision:
     """Grant a lot of points."""
     check_points("points", command.points, policy)
+    unit, points = command.points.unit, command.points.value
     terms = policy.terms(at)
-    available_at, expires_at = command.available_at, command.expires_at
-    if available_at is None:
-        available_at = terms.available_at
-    elif available_at < at:
-        raise InvalidCommand("available_at", "must not be before occurred_at")
+    available_at = availability(command, terms, at)
+    expires_at, period = command.expires_at, 0
     if expires_at is None:
-        expires_at = terms.expires_at
-    if expires_at <= at or expires_at <= available_at:
+        expires_at = terms.expires_at[unit]
+    if expires_at <= at or (expires_at <= available_at and not waits_forever(command)):
         raise InvalidCommand("expires_at", "must be after the points become available")
     if command.unit_cost is not None:
         check_fraction("unit_cost", command.unit_cost)
     member = states.member(command.member)
-    if member.version == 0:
-        return refuse(Reason.MEMBER_NOT_FOUND, member=command.member)
-    unit, points = command.points.unit, command.points.value
+    if member.version == 0 or member.closed:
+        return absent(command.member, member)
     if (refusal := beyond_limit(member, unit, points)) is not None:
         return refusal
+    events: Events = []
+    if policy.inactivities:
+        events = kept_alive(states, policy, member, at, EARNING)
+        if command.expires_at is None:
+            expires_at, period = lifetime(policy, member, unit, available_at, at, EARNING)
     event = e.PointsEarned(
         member.next_lot(),
         unit,
@@ -78,8 +85,28 @@ def decide_earn(states: States, policy: Policy, command: c.Earn, at: Instant) ->
         command.campaign,
         command.partner,
         command.unit_cost,
+        awaits_activation=command.awaits_activation,
+        period=period,
     )
-    return [(states.member_stream(command.member), event)]
+    events.append((states.member_stream(command.member), event))
+    return events
+
+
+def waits_forever(command: c.Earn | c.RecordPurchase) -> bool:
+    """Whether granted points wait for Activate however long that takes."""
+    return command.awaits_activation and command.available_at is None
+
+
+def availability(command: c.Earn | c.RecordPurchase, terms: Terms, at: Instant) -> Instant:
+    """When granted points can be spent by themselves. Raises InvalidCommand."""
+    asked = command.available_at
+    if asked is None:
+        if command.awaits_activation:
+            return NEVER
+        return terms.available_at if terms.available_at > at else at
+    if asked < at:
+        raise InvalidCommand("available_at", "must not be before occurred_at")
+    return asked
 
 
 def beyond_limit(member: Member, unit: str, points: int) -> Refusal | None:
@@ -95,7 +122,7 @@ def decide_hold(states: States, policy: Policy, command: c.Hold, at: Instant) ->
     check_points("points", command.points, policy)
     expires_at = deadline("expires_at", command.expires_at, policy, at)
     member = states.member(command.member)
-    if (refusal := check_enrolled((command.member, member))) is not None:
+    if (refusal := check_active((command.member, member))) is not None:
         return refusal
     if command.hold in member.holds:
         return refuse(Reason.HOLD_EXISTS, hold=command.hold)
@@ -174,20 +201,36 @@ def decide_transfer(states: States, policy: Policy, command: c.Transfer, at: Ins
     if command.sender == command.receiver:
         return refuse(Reason.SAME_MEMBER, member=command.sender)
     sender, receiver = states.member(command.sender), states.member(command.receiver)
-    if (refusal := check_enrolled((command.sender, sender), (command.receiver, receiver))) is not None:
+    if (refusal := check_active((command.sender, sender), (command.receiver, receiver))) is not None:
         return refusal
     if (refusal := beyond_limit(receiver, command.points.unit, command.points.value)) is not None:
+        return refusal
+    day = policy.terms(at).day
+    if (refusal := _beyond_cap(policy, sender, command.points, day)) is not None:
         return refusal
     taken = take(sender, command.points, at)
     if isinstance(taken, Refusal):
         return taken
-    return transferred(states, sender, receiver, command.points.unit, taken, at)
+    events = transferred(states, sender, receiver, command.points.unit, taken, at, sent_on=day.isoformat())
+    return events + kept_alive(states, policy, sender, at, (Activity.TRANSFER,), events)
 
 
 def transferred(
-    states: States, sender: Member, receiver: Member, unit: str, taken: Taken, at: Instant, *, reverses: str = ""
+    states: States,
+    sender: Member,
+    receiver: Member,
+    unit: str,
+    taken: Taken,
+    at: Instant,
+    *,
+    reverses: str = "",
+    sent_on: str = "",
+    back_on: str = "",
 ) -> Events:
-    """The events by which points taken from one member's lots come to another's."""
+    """The events by which points taken from one member's lots come to another's.
+
+    They count as sent on one business day, or as come back of what the receiver sent on one; empty: on none.
+    """
     parts = parts_of(sender, taken)
     children = tuple(
         e.ChildLot(
@@ -200,15 +243,32 @@ def transferred(
             issued=lot.issued,
             funding=lot.funding,
             source=lot.source,
-            expires_at=lot.expires_at,
+            expires_at=parts[place].expires_at,
             unit_cost=lot.unit_cost,
         )
         for place, (lot, points) in enumerate(taken)
     )
     return [
-        (states.member_stream(sender.id), e.PointsTransferredOut(unit, parts, receiver.id, reverses)),
-        (states.member_stream(receiver.id), e.PointsTransferredIn(unit, children, sender.id, reverses)),
+        (states.member_stream(sender.id), e.PointsTransferredOut(unit, parts, receiver.id, reverses, sent_on)),
+        (states.member_stream(receiver.id), e.PointsTransferredIn(unit, children, sender.id, reverses, back_on)),
     ]
+
+
+def _beyond_cap(policy: Policy, sender: Member, amount: Amount, day: date) -> Refusal | None:
+    """A refusal where a member would send more in a business day than the programme allows (edge case 4)."""
+    cap = policy.transfer_caps.get(amount.unit)
+    used = sender.sent.get((day.isoformat(), amount.unit), 0)
+    if cap is None or used + amount.value <= cap:
+        return None
+    return refuse(
+        Reason.CAP_EXCEEDED,
+        member=sender.id,
+        unit=amount.unit,
+        wanted=amount.value,
+        cap=cap,
+        used=used,
+        resets_at=policy.calendar.end_of(day),
+    )
 
 
 def expire_lots(states: States, member: Member, cut_off: Instant, most: int) -> Events:

@@ -1,5 +1,7 @@
 """Purchases: what a bill earns, and the points that pay for some of it, in one commit."""
 
+from collections.abc import Sequence
+
 from ledger import commands as c
 from ledger import events as e
 from ledger.calendar import Instant
@@ -13,12 +15,14 @@ from ledger.decisions.checks import (
     check_money,
     check_points,
 )
-from ledger.decisions.points import Taken, beyond_limit, parts_of, take
+from ledger.decisions.lifetimes import kept_alive, lifetime
+from ledger.decisions.points import Taken, availability, beyond_limit, parts_of, take, waits_forever
 from ledger.errors import InvalidCommand
-from ledger.events import EarningBase, TenderType
+from ledger.events import TenderType
 from ledger.policy import Policy
 from ledger.quantities import VALUE_MAX, Amount, round_fraction, split
 from ledger.refusals import Reason, Refusal, refuse
+from ledger.settings import Activity, EarningBase
 from ledger.states.lookup import States
 from ledger.states.member import Member
 
@@ -47,13 +51,16 @@ def decide_purchase(states: States, policy: Policy, command: c.RecordPurchase, a
     if isinstance(payments, Refusal):
         return payments
     earning = _earning(policy, command.lines, tenders, due)
-    lot = ""
-    earned: Events = []
-    if earning is not None and earning.points > 0:
+    spent = _spent(states, member, command, payments)
+    activities = [Activity.PURCHASE]
+    activities += [Activity.REDEEM] if payments else []
+    activities += [Activity.EARN] if earning is not None and earning.points else []
+    alive = kept_alive(states, policy, member, at, activities, spent)
+    grant = None
+    if earning is not None and earning.points:
         if (refusal := beyond_limit(member, earning.unit, earning.points)) is not None:
             return refusal
-        lot = member.next_lot()
-        earned = [(states.member_stream(command.member), _grant(states, policy, command, earning, lot, at))]
+        grant = _grant(states, policy, command, earning, member, activities, at)
     purchase = e.PurchaseRecorded(
         command.member,
         command.order,
@@ -62,31 +69,17 @@ def decide_purchase(states: States, policy: Policy, command: c.RecordPurchase, a
         tenders,
         policy.settings.currency,
         earning,
-        lot,
-        policy.terms(at).issued if lot else "",
-        policy.terms(at).expires_at if lot else None,
+        grant.lot if grant else "",
+        grant.issued if grant else "",
+        grant.expires_at if grant else None,
         tuple(
-            e.Spent(amount.unit, tuple(lot.taken(member.id, points) for lot, points in taken))
+            e.Spent(amount.unit, tuple(member.taken(lot, points) for lot, points in taken))
             for _, amount, taken in payments
         ),
+        grant.period if grant else 0,
     )
-    stream = states.member_stream(member.id)
-    order = f"{states.channel}/{command.order}"
-    spent: Events = [
-        (
-            stream,
-            e.PointsRedeemed(
-                amount.unit,
-                parts_of(member, taken),
-                e.RedeemKind.OFFSET,
-                hold=tender.hold,
-                order=order,
-                amount=tender.amount,
-            ),
-        )
-        for tender, amount, taken in payments
-    ]
-    return [(states.order_stream(command.order), purchase), *spent, *earned]
+    earned: Events = [(states.member_stream(command.member), grant)] if grant else []
+    return [(states.order_stream(command.order), purchase), *spent, *alive, *earned]
 
 
 def _check_lines(lines: tuple[e.Line, ...]) -> int:
@@ -175,12 +168,36 @@ def _payments(member: Member, command: c.RecordPurchase, at: Instant) -> list[tu
             if (hold.unit, hold.points) != (amount.unit, amount.value):
                 raise InvalidCommand(f"tenders[{place}].points", f"the hold has {hold.points} {hold.unit}")
             payments.append((tender, amount, [(lot, lot.points) for lot in hold.lots]))
+        elif member.frozen:
+            return refuse(Reason.ACCOUNT_FROZEN, member=command.member)
         else:
             taken = take(member, amount, at)
             if isinstance(taken, Refusal):
                 return taken
             payments.append((tender, amount, taken))
     return payments
+
+
+def _spent(
+    states: States, member: Member, command: c.RecordPurchase, payments: list[tuple[e.Tender, Amount, Taken]]
+) -> Events:
+    """The events by which points pay for a bill."""
+    order = f"{states.channel}/{command.order}"
+    stream = states.member_stream(member.id)
+    return [
+        (
+            stream,
+            e.PointsRedeemed(
+                amount.unit,
+                parts_of(member, taken),
+                e.RedeemKind.OFFSET,
+                hold=tender.hold,
+                order=order,
+                amount=tender.amount,
+            ),
+        )
+        for tender, amount, taken in payments
+    ]
 
 
 def _earning(policy: Policy, lines: tuple[e.Line, ...], tenders: tuple[e.Tender, ...], due: int) -> e.Earning | None:
@@ -211,20 +228,31 @@ def _earning(policy: Policy, lines: tuple[e.Line, ...], tenders: tuple[e.Tender,
 
 
 def _grant(
-    states: States, policy: Policy, command: c.RecordPurchase, earning: e.Earning, lot: str, at: Instant
+    states: States,
+    policy: Policy,
+    command: c.RecordPurchase,
+    earning: e.Earning,
+    member: Member,
+    activities: Sequence[Activity],
+    at: Instant,
 ) -> e.PointsEarned:
     terms = policy.terms(at)
-    if terms.expires_at <= terms.available_at:
-        raise InvalidCommand("occurred_at", "points earned then would end before they could be spent")
+    available_at = availability(command, terms, at)
+    if terms.expires_at[earning.unit] <= available_at and not waits_forever(command):
+        field = "occurred_at" if command.available_at is None else "available_at"
+        raise InvalidCommand(field, "points earned then would end before they could be spent")
+    expires_at, period = lifetime(policy, member, earning.unit, available_at, at, activities)
     return e.PointsEarned(
-        lot=lot,
+        lot=member.next_lot(),
         unit=earning.unit,
         points=earning.points,
-        available_at=terms.available_at if terms.available_at > at else None,
+        available_at=available_at if available_at > at else None,
         issued=terms.issued,
         source=source_of(states.channel, command.order),
         funding=e.Funding.SALE,
-        expires_at=terms.expires_at,
+        expires_at=expires_at,
         rule=earning.rule,
         rule_version=earning.rule_version,
+        awaits_activation=command.awaits_activation,
+        period=period,
     )

@@ -6,13 +6,15 @@ from ledger import commands as c
 from ledger import events as e
 from ledger.calendar import Instant
 from ledger.decisions.allocation import Place, place_of, place_streams
-from ledger.decisions.checks import Decision, Events, check_enrolled, check_money, check_positive, deadline
+from ledger.decisions.checks import Decision, Events, check_active, check_money, check_positive, deadline
+from ledger.decisions.lifetimes import kept_alive
 from ledger.decisions.points import parts_of, take
 from ledger.errors import InvalidCommand
 from ledger.events import RewardStatus, TenderType
 from ledger.policy import Policy
 from ledger.quantities import VALUE_MAX, Amount
 from ledger.refusals import Reason, Refusal, refuse
+from ledger.settings import Activity
 from ledger.states.lookup import States
 from ledger.states.member import Member
 
@@ -33,7 +35,7 @@ def decide_redeem(states: States, policy: Policy, command: c.Redeem, at: Instant
     """Hold the points and lock the stock of a reward; without stock it is settled at once. Stock before points."""
     check_positive("quantity", command.quantity)
     member = states.member(command.member)
-    if (refusal := check_enrolled((command.member, member))) is not None:
+    if (refusal := check_active((command.member, member))) is not None:
         return refusal
     if states.redemption(command.redemption).version:
         return refuse(Reason.REDEMPTION_EXISTS, redemption=command.redemption)
@@ -57,7 +59,8 @@ def decide_redeem(states: States, policy: Policy, command: c.Redeem, at: Instant
     if isinstance(taken, Refusal):
         return taken
     placed = _placed(policy, command, reward, place, at)
-    return _placed_events(states, placed, points, parts_of(member, taken))
+    events = _placed_events(states, placed, points, parts_of(member, taken))
+    return events + kept_alive(states, policy, member, at, (Activity.REDEEM,), events)
 
 
 def hold_of(redemption: str) -> str:

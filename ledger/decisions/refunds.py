@@ -12,13 +12,14 @@ from ledger import events as e
 from ledger.calendar import Instant
 from ledger.decisions.checks import Decision, Events, check_begun
 from ledger.decisions.debts import claw_back
+from ledger.decisions.lifetimes import as_now
 from ledger.errors import InvalidCommand
-from ledger.events import EarningBase
 from ledger.ids import lot_number
 from ledger.policy import Policy
 from ledger.quantities import Amount, round_fraction, split
 from ledger.receipts import Refunded
 from ledger.refusals import Reason, Refusal, refuse
+from ledger.settings import EarningBase
 from ledger.states.lookup import States
 from ledger.states.orders import Order
 
@@ -55,7 +56,7 @@ def decide_refund(states: States, policy: Policy, command: c.RefundPurchase, at:
     lines = _returned_lines(order, purchase, coming)
     back = _tenders_back(order, purchase, sum(line.due for line in lines))
     whole = all(order.returned.get(place, 0) + coming.get(place, 0) >= units for place, units in _units(purchase))
-    reinstated = _points_back(order, purchase, back, whole=whole)
+    reinstated = [(unit, as_now(member, unit, lots)) for unit, lots in _points_back(order, purchase, back, whole=whole)]
     kept, clawed_back = _to_claw_back(order, purchase, lines)
     name, own_stream = f"{command.order_channel or states.channel}/{command.order}", states.member_stream(member.id)
     events: Events = []
@@ -115,7 +116,16 @@ def _grant(order: Order, purchase: e.PurchaseRecorded, name: str, points: int) -
     at = order.purchased_at
     source = e.Source("order", name)
     return e.Taken(
-        purchase.lot, points, purchase.lot, purchase.issued, e.Funding.SALE, purchase.expires_at, at, at, source
+        purchase.lot,
+        points,
+        purchase.lot,
+        purchase.issued,
+        e.Funding.SALE,
+        purchase.expires_at,
+        at,
+        at,
+        source,
+        period=purchase.period,
     )
 
 

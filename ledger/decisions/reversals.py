@@ -11,6 +11,7 @@ from ledger import events as e
 from ledger.calendar import Instant
 from ledger.decisions.checks import Decision, Events, check_begun
 from ledger.decisions.debts import claw_back
+from ledger.decisions.lifetimes import as_now
 from ledger.decisions.points import transferred
 from ledger.decisions.refunds import expire_late, lots_between
 from ledger.errors import InvalidCommand
@@ -19,22 +20,31 @@ from ledger.ids import lot_number
 from ledger.policy import Policy
 from ledger.refusals import Reason, Refusal, refuse
 from ledger.states.lookup import States
-from ledger.states.lots import Lot
 from ledger.states.member import Member
+from ledger.states.queues import Lot
 from ledger.states.reversals import Reversal
 
 _USE_INSTEAD: dict[type[Fact], str] = {
     e.PurchaseRecorded: "RefundPurchase",
     e.RedemptionPlaced: "Cancel",
     e.PointsHeld: "ReleaseHold",
+    e.MemberFrozen: "UnfreezeMember",
+    e.ProgrammeChanged: "ChangeProgramme",
 }
 """What undoes other commands."""
 
 Moving = e.PointsEarned | e.PointsClawedBack | e.PointsForfeited | e.PointsReinstated | e.PointsTransferredIn
 """The events that say what a reversible command moved."""
 
-_FOLLOWING = (e.CommandReversed, e.CommandReinstated, e.DebtRepaid, e.PointsExpired, e.PointsTransferredOut)
-"""Events that come with those; what debts took stays taken."""
+_FOLLOWING = (
+    e.CommandReversed,
+    e.CommandReinstated,
+    e.DebtRepaid,
+    e.ExpiryExtended,
+    e.PointsExpired,
+    e.PointsTransferredOut,
+)
+"""Events that come with those; what debts took stays taken, and what an activity kept alive lives on (edge case 19)."""
 
 
 def reversal_streams(states: States, command: c.Reverse) -> Iterator[str]:
@@ -64,7 +74,7 @@ def decide_reverse(states: States, policy: Policy, command: c.Reverse, at: Insta
     points = left if command.points is None else command.points
     if not 0 < points <= left:
         return refuse(Reason.REVERSAL_EXCEEDS_COMMAND, wanted=points, left=left)
-    back = _Back(states, policy, command, at, reversal.occurred_at).events(*moved, reversal.reversed, points)
+    back = _Back(states, policy, command, at, reversal).events(*moved, reversal.reversed, points)
     if isinstance(back, Refusal):
         return back
     target = command.target.hex()
@@ -103,13 +113,14 @@ def _points(fact: Moving) -> int:
 class _Back:
     """How each kind of movement is moved back: `points` of it, after the first `begin`."""
 
-    def __init__(self, states: States, policy: Policy, command: c.Reverse, at: Instant, moved_at: Instant) -> None:
+    def __init__(self, states: States, policy: Policy, command: c.Reverse, at: Instant, reversal: Reversal) -> None:
         self._states = states
         self._policy = policy
         self._reason = command.reason
         self._target = command.target.hex()
         self._at = at
-        self._moved_at = moved_at
+        self._moved_at = reversal.occurred_at
+        self._sent_on = {fact.day for _, fact in reversal.origin if isinstance(fact, e.PointsTransferredOut)}
 
     def events(self, stream: str, fact: Moving, begin: int, points: int) -> Events | Refusal:
         """The events in the members' streams."""
@@ -144,6 +155,7 @@ class _Back:
             if owed > debt:
                 # The debt was paid meanwhile out of other lots: the grant that it was owed for gets that much back.
                 lots += (fact.grant.with_points(owed - debt),)
+        lots = as_now(member, fact.unit, lots)
         event = e.PointsReinstated(fact.unit, lots, debt, grant=grant, reverses=self._target)
         return [(stream, event), *expire_late(stream, fact.unit, lots, self._at)]
 
@@ -157,16 +169,30 @@ class _Back:
         taken = self._there(member, fact.unit, [(lot.lot, lot.points) for lot in fact.lots], begin, points)
         if isinstance(taken, Refusal):
             return taken
-        parts = tuple(lot.taken(member.id, given) for lot, given in taken)
+        parts = tuple(member.taken(lot, given) for lot, given in taken)
         return [(stream, e.PointsForfeited(fact.unit, parts, self._reason, reverses=self._target))]
 
     def _send_back(self, receiver: Member, fact: e.PointsTransferredIn, begin: int, points: int) -> Events | Refusal:
-        """A transfer goes back, out of the lots that it made and no others."""
+        """A transfer goes back, out of the lots that it made and no others.
+
+        On the same business day it counts as not sent; when that is reversed in turn, it counts again (edge case 17).
+        """
         sender = self._states.member(fact.sender)
         taken = self._there(receiver, fact.unit, [(lot.lot, lot.points) for lot in fact.lots], begin, points)
         if isinstance(taken, Refusal):
             return taken
-        return transferred(self._states, receiver, sender, fact.unit, taken, self._at, reverses=self._target)
+        today = self._policy.terms(self._at).day.isoformat()
+        return transferred(
+            self._states,
+            receiver,
+            sender,
+            fact.unit,
+            taken,
+            self._at,
+            reverses=self._target,
+            sent_on=today if fact.day == today else "",
+            back_on=today if today in self._sent_on else "",
+        )
 
     def _there(
         self, member: Member, unit: str, parts: list[tuple[str, int]], begin: int, points: int
@@ -179,7 +205,7 @@ class _Back:
             wanted = min(begin + points, offset + given) - max(begin, offset)
             offset += given
             lot = lots.get(lot_number(name)) if wanted > 0 else None
-            if lot is not None and lot.expires_at > self._at:
+            if lot is not None and member.expiry(lot) > self._at:
                 taken.append((lot, wanted))
                 there += min(wanted, lot.points)
         if there < points:

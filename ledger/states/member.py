@@ -1,4 +1,4 @@
-"""A member: lots in each unit, and the holds on them."""
+"""A member: lots in each unit, the holds on them, what is owed, and how the member stands in the programme."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,10 +7,12 @@ import msgspec
 
 from ledger import events as e
 from ledger.calendar import Instant
-from ledger.events import Fact, Part
+from ledger.events import Fact, Part, Taken
 from ledger.ids import lot_number
 from ledger.quantities import Balance, split
-from ledger.states.lots import Lot, Lots
+from ledger.states import lifecycle
+from ledger.states.lots import Lots, LotsImage
+from ledger.states.queues import Lot
 
 
 class Hold(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -45,15 +47,31 @@ class MemberImage(msgspec.Struct, frozen=True, array_like=True):
     version: int
     id: str
     lots_made: int
-    units: dict[str, tuple[Instant, list[Lot]]]
+    units: dict[str, LotsImage]
     holds: list[Hold]
     debts: dict[str, int]
+    periods_made: int
+    last_lot: int | None
+    closed: bool
+    sent: dict[tuple[str, str], int]
 
 
 class Member:
     """What a member owns. `version` is the stream's version; 0: not enrolled."""
 
-    __slots__ = ("_held_sums", "debts", "holds", "id", "lots_made", "units", "version")
+    __slots__ = (
+        "_held_sums",
+        "closed",
+        "debts",
+        "holds",
+        "id",
+        "last_lot",
+        "lots_made",
+        "periods_made",
+        "sent",
+        "units",
+        "version",
+    )
 
     Image = MemberImage
 
@@ -66,6 +84,17 @@ class Member:
         self._held_sums: dict[str, int] = {}
         self.debts: dict[str, int] = {}
         """Points owed, by unit; a unit in which nothing is owed has no entry."""
+        self.periods_made = 0
+        self.last_lot: int | None = None
+        """Of a frozen member: the number of the last lot that is not quarantined."""
+        self.closed = False
+        self.sent: dict[tuple[str, str], int] = {}
+        """Points sent to others, by business day and unit, for as long as a command may be dated on that day."""
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the member may not spend."""
+        return self.last_lot is not None
 
     @property
     def enrolled(self) -> bool:
@@ -75,7 +104,7 @@ class Member:
     @property
     def weight(self) -> int:
         """About how many bytes the state takes, as measured: so much for a unit, so much for each lot in it."""
-        weight = 350 + 600 * len(self.holds)
+        weight = 350 + 600 * len(self.holds) + 200 * len(self.sent)
         for lots in self.units.values():
             weight += 900 + 340 * lots.count
         return weight
@@ -98,14 +127,35 @@ class Member:
         """The id (see `ids.lot_id`) of the next lot, or of the one `ahead` places behind it."""
         return f"{self.id}:{self.lots_made + 1 + ahead}"
 
+    def next_period(self) -> int:
+        """The number of the next period of activity."""
+        return self.periods_made + 1
+
+    def expiry(self, lot: Lot) -> Instant:
+        """When a lot of this member ends, open or held; a lot with a period of activity ends with that."""
+        if lot.period:
+            for lots in self.units.values():
+                ends = lots.period_end(lot.period)
+                if ends is not None:
+                    return ends
+        return lot.expires_at
+
+    def part(self, lot: Lot, points: int) -> Part:
+        """Some of a lot's points, as events name them."""
+        return lot.part(self.id, points, self.expiry(lot))
+
+    def taken(self, lot: Lot, points: int) -> Taken:
+        """Some of a lot's points, as events name them that may have to be undone."""
+        return lot.taken(self.id, points, self.expiry(lot))
+
     def balances(self, at: Instant) -> tuple[Balance, ...]:
         """The balances in each unit, at an instant or at the time of the last event, whichever is later."""
         balances = []
         for unit, lots in self.units.items():
             opened, pending = lots.open_and_pending(at)
-            balances.append(
-                Balance(self.id, unit, opened, pending, self._held_sums.get(unit, 0), 0, self.debts.get(unit, 0))
-            )
+            held, debt = self._held_sums.get(unit, 0), self.debts.get(unit, 0)
+            quarantined = 0 if self.last_lot is None else lots.quarantined(at)
+            balances.append(Balance(self.id, unit, opened, pending, held, quarantined, debt))
         return tuple(balances)
 
     def clone(self) -> "Member":
@@ -115,19 +165,33 @@ class Member:
         copy.units = {unit: lots.clone() for unit, lots in self.units.items()}
         copy.holds, copy._held_sums = self.holds.copy(), self._held_sums.copy()
         copy.debts = self.debts.copy()
+        copy.periods_made, copy.last_lot, copy.closed = self.periods_made, self.last_lot, self.closed
+        copy.sent = self.sent.copy()
         return copy
 
     def image(self) -> MemberImage:
         """What a snapshot keeps."""
-        units = {unit: (lots.settled_at, list(lots)) for unit, lots in self.units.items()}
-        return MemberImage(self.version, self.id, self.lots_made, units, list(self.holds.values()), self.debts)
+        return MemberImage(
+            self.version,
+            self.id,
+            self.lots_made,
+            {unit: lots.image() for unit, lots in self.units.items()},
+            list(self.holds.values()),
+            self.debts.copy(),
+            self.periods_made,
+            self.last_lot,
+            self.closed,
+            self.sent.copy(),
+        )
 
     @classmethod
     def restore(cls, image: MemberImage) -> "Member":
         """The state that a snapshot was taken of."""
         member = cls()
         member.version, member.id, member.lots_made = image.version, image.id, image.lots_made
-        member.units = {unit: Lots(lots, settled_at) for unit, (settled_at, lots) in image.units.items()}
+        member.periods_made, member.last_lot = image.periods_made, image.last_lot
+        member.closed, member.sent = image.closed, image.sent
+        member.units = {unit: Lots.restore(lots, image.last_lot) for unit, lots in image.units.items()}
         for hold in image.holds:
             member._add(hold)
         member.debts = image.debts
@@ -142,11 +206,14 @@ class Member:
         lots = self.units.get(unit)
         if lots is None:
             lots = self.units[unit] = Lots()
+            if self.last_lot is not None:
+                lots.freeze(self.last_lot)
         lots.settle(at)
         return lots
 
     def _add(self, hold: Hold) -> None:
         self.holds[hold.id] = hold
+        self.units[hold.unit].count_held(hold.lots, 1)
         self._held_sums[hold.unit] = self._held_sums.get(hold.unit, 0) + hold.points
 
     def _take_held(self, hold_id: str, parts: Sequence[Part]) -> tuple[Lot, ...]:
@@ -176,24 +243,33 @@ class Member:
             event.funding,
             event.source,
             event.unit_cost,
+            event.awaits_activation,
+            event.period,
         )
-        self._unit(event.unit, at).add(lot)
+        lots = self._unit(event.unit, at)
+        lots.add(lot)
+        if event.period:
+            self.periods_made = max(self.periods_made, event.period)
+            lots.period = event.period
 
     def _held(self, event: e.PointsHeld, at: Instant) -> None:
-        lots = self._unit(event.unit, at).draw_parts(event.parts)
-        parts = tuple(lot.with_points(part.points) for lot, part in zip(lots, event.parts, strict=True))
+        lots = self._unit(event.unit, at)
         points = sum(part.points for part in event.parts)
+        parts = tuple([lots.there(lot_number(part.lot)).with_points(part.points) for part in event.parts])
+        # Held before they are drawn, so that their period of activity goes on.
         self._add(Hold(event.hold, event.unit, points, parts, at, event.expires_at, event.redemption))
+        lots.draw_parts(event.parts)
 
     def _released(self, event: e.PointsReleased, at: Instant) -> None:
         lots = self._unit(event.unit, at)
-        for lot in self._take_held(event.hold, event.parts):
+        taken = self._take_held(event.hold, event.parts)
+        for lot in taken:
             lots.add(lot)
+        lots.count_held(taken, -1)
 
     def _redeemed(self, event: e.PointsRedeemed, at: Instant) -> None:
         if event.hold:
-            self._unit(event.unit, at)
-            self._take_held(event.hold, event.parts)
+            self._unit(event.unit, at).count_held(self._take_held(event.hold, event.parts), -1)
         else:
             self._drawn(event, at)
 
@@ -210,7 +286,7 @@ class Member:
     def _reinstated(self, event: e.PointsReinstated, at: Instant) -> None:
         lots = self._unit(event.unit, at)
         for taken in event.lots:
-            lots.restore(taken)
+            lots.put_back(taken)
         self._owe(event.unit, -event.debt)
 
     def _repaid(self, event: e.DebtRepaid, at: Instant) -> None:
@@ -221,6 +297,10 @@ class Member:
         debt = self.debts.pop(unit, 0) + points
         if debt:
             self.debts[unit] = debt
+
+    def _transferred_out(self, event: e.PointsTransferredOut, at: Instant) -> None:
+        self._drawn(event, at)
+        lifecycle.count_sent(self, event.day, event.unit, sum(part.points for part in event.parts))
 
     def _transferred_in(self, event: e.PointsTransferredIn, at: Instant) -> None:
         lots = self._unit(event.unit, at)
@@ -239,6 +319,7 @@ class Member:
                 child.unit_cost,
             )
             lots.add(lot)
+        lifecycle.count_sent(self, event.day, event.unit, -sum(child.points for child in event.lots))
 
 
 _EVOLVE: dict[type[Fact], Callable[[Member, Any, Instant], None]] = {
@@ -252,6 +333,7 @@ _EVOLVE: dict[type[Fact], Callable[[Member, Any, Instant], None]] = {
     e.PointsReinstated: Member._reinstated,
     e.PointsForfeited: Member._taken,
     e.DebtRepaid: Member._repaid,
-    e.PointsTransferredOut: Member._drawn,
+    e.PointsTransferredOut: Member._transferred_out,
     e.PointsTransferredIn: Member._transferred_in,
+    **lifecycle.EVOLVE,
 }

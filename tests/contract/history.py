@@ -7,9 +7,10 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from ledger import commands as c
 from ledger.calendar import DAY, MINUTE, SECOND, Instant
-from ledger.events import ClockKind, Distance, Line, PointUnit, Price, RewardKind, Settings, Source, Tender, TenderType
+from ledger.events import Distance, Line, Price, RewardKind, Source, Tender, TenderType
 from ledger.ports import Ledger, Store
 from ledger.quantities import Amount, Rounding
+from ledger.settings import ClockKind, PointUnit, Settings
 from ledger.writer import Answer, Writer
 
 OPENING: Instant = 1_772_323_200 * SECOND

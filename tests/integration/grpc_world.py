@@ -141,14 +141,16 @@ class FakeQueries:
         self, programme: str, member: str, *, at: Instant | None = None, min_position: int = 0
     ) -> BalanceAnswer:
         self._ask(programme, member, at, min_position)
-        return BalanceAnswer((Balance(member, "PTS", 5, held=3),), at or AT, 255)
+        return BalanceAnswer((Balance(member, "PTS", 5, held=3),), at or AT, 255, "FROZEN")
 
     async def lots(
         self, programme: str, member: str, *, at: Instant | None = None, min_position: int = 0, page_size: int = 100,
         page_token: str = "",
     ) -> Page[LotRow]:  # fmt: skip
         self._ask(programme, member, at, min_position, page_size, page_token)
-        row = LotRow("anna:1", "PTS", 5, 3, 8, AT, AT, NEVER, "2026-03", "SALE", "order", "till/A%201", "anna:1", None)
+        row = LotRow(
+            "anna:1", "PTS", 5, 3, 8, AT, AT, NEVER, "2026-03", "SALE", "order", "till/A%201", "anna:1", None, True
+        )
         return Page((row,), "next", 255)
 
     async def entries(

@@ -38,6 +38,7 @@ from adapters.grpc.server import ServerOptions
 from ledger import commands as c
 from ledger import errors, quantities
 from ledger import events as e
+from ledger import settings as st
 from ledger.receipts import Receipt as Accepted
 from ledger.refusals import Reason, refuse
 from projections import queries
@@ -84,16 +85,54 @@ SETTINGS = Settings(
             "open_programme",
             {"settings": SETTINGS},
             c.OpenProgramme(
-                e.Settings("UTC", e.ClockKind.WALL, (e.PointUnit("PTS"),), "EUR", 0, "PTS", "1",
-                           quantities.Rounding.DOWN, "1", 7 * 86_400, 30 * 86_400)
+                st.Settings("UTC", st.ClockKind.WALL, (st.PointUnit("PTS"),), "EUR", 0, "PTS", "1",
+                            quantities.Rounding.DOWN, "1", 7 * 86_400, 30 * 86_400)
+            ),
+        ),
+        (
+            "change_programme",
+            {"settings": SETTINGS, "valid_from": NOON},
+            c.ChangeProgramme(
+                st.Settings("UTC", st.ClockKind.WALL, (st.PointUnit("PTS"),), "EUR", 0, "PTS", "1",
+                            quantities.Rounding.DOWN, "1", 7 * 86_400, 30 * 86_400),
+                AT,
             ),
         ),
         ("advance_clock", {"now": NOON}, c.AdvanceClock(AT)),
         ("enrol_member", {"member": "anna"}, c.EnrolMember("anna")),
         (
+            "freeze_member",
+            {"member": "anna", "reason": "anomaly", "case": "K7"},
+            c.FreezeMember("anna", "anomaly", "K7"),
+        ),
+        (
+            "unfreeze_member",
+            {"member": "anna", "reason": "cleared", "extend_until": NOON},
+            c.UnfreezeMember("anna", "cleared", "", AT),
+        ),
+        ("close_member", {"member": "anna", "reason": "moved"}, c.CloseMember("anna", "moved")),
+        (
             "earn",
             {"member": "anna", "points": 100, "unit": "PTS", "source": ORDER, "funding": "SALE", "expires_at": NOON},
             c.Earn("anna", PTS, e.Source("order", "A1"), e.Funding.SALE, None, AT),
+        ),
+        (
+            "earn",
+            {"member": "anna", "points": 100, "unit": "PTS", "source": ORDER, "awaits_activation": True},
+            c.Earn("anna", PTS, e.Source("order", "A1"), awaits_activation=True),
+        ),
+        (
+            "record_purchase",
+            {"member": "anna", "order": "A1", "lines": [Line(sku="tea", net=5)], "available_at": NOON,
+             "awaits_activation": True},
+            c.RecordPurchase("anna", "A1", (e.Line("tea", 0, 0, 5),), "", (), AT, True),
+        ),
+        ("activate", {"member": "anna", "source": ORDER}, c.Activate("anna", e.Source("order", "A1"))),
+        ("activate", {"member": "anna", "lots": ["anna:1"]}, c.Activate("anna", lots=("anna:1",))),
+        (
+            "extend_expiry",
+            {"member": "anna", "expires_at": NOON, "reason": "goodwill", "until": NOON, "unit": "PTS"},
+            c.ExtendExpiry("anna", AT, "goodwill", (), AT, "PTS"),
         ),
         (
             "record_purchase",
@@ -262,8 +301,9 @@ async def test_a_refusal_has_its_reason_and_its_facts(world: World, client: Asyn
         refuse(Reason.OUT_OF_STOCK, sku="cup", location="n", wanted=2, available=1, substitutes=["b"], quote_points=1,
                quote_unit="PTS", quote_cash=3),
         refuse(Reason.PRICE_CHANGED, points=1, unit="PTS", cash=2, paid=1),
+        refuse(Reason.CAP_EXCEEDED, member="anna", unit="PTS", wanted=5, cap=9, used=7, resets_at=AT),
     ]  # fmt: skip
-    found = await asyncio.gather(*(give(client) for _ in range(3)), return_exceptions=True)
+    found = await asyncio.gather(*(give(client) for _ in range(4)), return_exceptions=True)
     assert [(refused.reason, refused.facts) for refused in found if isinstance(refused, Refused)] == [
         ("INSUFFICIENT_POINTS", {"member": "a/b", "unit": "PTS", "wanted": 5, "spendable": 2}),
         (
@@ -272,6 +312,7 @@ async def test_a_refusal_has_its_reason_and_its_facts(world: World, client: Asyn
              "quote_unit": "PTS", "quote_cash": 3},
         ),
         ("PRICE_CHANGED", {"points": 1, "unit": "PTS", "cash": 2, "paid": "1"}),
+        ("CAP_EXCEEDED", {"member": "anna", "unit": "PTS", "wanted": 5, "cap": 9, "used": 7, "resets_at": NOON}),
     ]  # fmt: skip
 
 

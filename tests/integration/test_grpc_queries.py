@@ -35,7 +35,7 @@ async def test_a_balance_is_asked_for_a_time_and_a_position(world: World) -> Non
     answer = await world.views.GetBalance(request)
     assert world.queries.asked == ("acme", "a%2Fb", AT, 16)
     balance = t.Balance(member="a/b", unit="PTS", open=5, held=3, balance=8)
-    assert answer == q.GetBalanceResponse(balances=[balance], at=NOON, position="1-ff")
+    assert answer == q.GetBalanceResponse(balances=[balance], at=NOON, position="1-ff", status="MEMBER_STATUS_FROZEN")
 
 
 async def test_lots_come_in_pages(world: World) -> None:
@@ -45,7 +45,7 @@ async def test_lots_come_in_pages(world: World) -> None:
     source = t.Source(type="order", id="till/A 1")
     lot = q.Lot(
         lot="anna:1", unit="PTS", points=5, held=3, granted=8, earned_at=NOON, available_at=NOON, issued="2026-03",
-        funding="FUNDING_SALE", source=source, root="anna:1",
+        funding="FUNDING_SALE", source=source, root="anna:1", quarantined=True,
     )  # fmt: skip
     assert page == q.ListLotsResponse(lots=[lot], next_page_token="next", position="1-ff")
 

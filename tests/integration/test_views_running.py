@@ -62,7 +62,7 @@ async def test_views_are_the_same_however_often_projections_die_and_when_built_a
     async with running_world(database) as world:
         stop = asyncio.Event()
         interrupting = asyncio.create_task(interrupt(database, Random(5), stop))
-        await write_history(world, 5, 1_500)
+        await write_history(world, 5, 2_000)
         stop.set()
         await interrupting
         async with projecting(database):

@@ -8,6 +8,7 @@ from ledger import events as e
 from ledger.events import Fact
 from ledger.ids import order_stream
 from ledger.records import Record
+from ledger.settings import Clawback, EarningBase
 from tests.oracle.facts import Member, Order, Programme
 from tests.oracle.loose import Loose, require
 from tests.oracle.points import account_of, member_of
@@ -90,7 +91,7 @@ def check_kept(order: Order, event: e.PurchaseReturned, rows: Sequence[e.Line], 
         return
     kept = 0
     for place, row in enumerate(rows):
-        amount = row.due if earning.amounts is e.EarningBase.GROSS else row.net
+        amount = row.due if earning.amounts is EarningBase.GROSS else row.net
         units = max(row.quantity, 1)
         kept += amount - amount * order.units.get(place, 0) // units
     exact = Fraction(earning.exact) * kept / earning.base if earning.base else Fraction(0)
@@ -109,16 +110,17 @@ def clawed_back(programme: Programme, record: Record, event: e.PointsClawedBack,
     require(event.grant.points == sums, record, f"{event.grant.points} points are {sums}")
     account.debt += event.debt
     moved(programme, record, points + event.debt)
-    policy = programme.settings.clawback
-    require(policy is e.Clawback.ALLOW_DEBT or not event.debt, record, "debt where there may be none")
-    require(policy is not e.Clawback.ALLOW_DEBT or not event.waived, record, "points are waived")
-    if policy is e.Clawback.ONLY_PENDING:
+    settings = programme.settings_at(at)
+    policy = settings.clawback
+    require(policy is Clawback.ALLOW_DEBT or not event.debt, record, "debt where there may be none")
+    require(policy is not Clawback.ALLOW_DEBT or not event.waived, record, "points are waived")
+    if policy is Clawback.ONLY_PENDING:
         require(all(lot.available_at > at for lot in event.lots), record, "points are taken that could be spent")
     elif event.waived or event.debt or event.deducted:
-        left = member.open(event.unit, at) + member.pending(event.unit, at)
+        left = sum(of(event.unit, at) for of in (member.open, member.pending, member.quarantined))
         require(left == 0, record, f"{left} points are left, and yet some are missing")
     if event.deducted:
-        limit = programme.settings.debt_limit
+        limit = settings.debt_limit
         require(limit is not None and account.debt >= limit, record, "money is kept back below the limit")
     if event.refund:
         loose.meet(record, "clawed back", event.refund, event.grant.points)
@@ -127,9 +129,20 @@ def clawed_back(programme: Programme, record: Record, event: e.PointsClawedBack,
 def reinstated(programme: Programme, record: Record, event: e.PointsReinstated, loose: Loose) -> None:
     member = member_of(programme, record)
     account = account_of(member, event.unit, record)
-    points = check_taken(member, event.unit, event.lots, record)
     for taken in event.lots:
-        member.lots[taken.lot].points += taken.points
+        lot = member.lots[taken.lot]
+        if not lot.points and not member.held_of(lot):
+            # Of a lot that was used up, nobody knows what would have become of it: it ends no later than it would have.
+            require(taken.expires_at <= lot.expires_at, record, f"{lot} lives longer than ever")
+            lot.expires_at, lot.period = taken.expires_at, taken.period
+            lot.available_at, lot.awaits = taken.available_at, taken.awaits_activation
+        told, known = (
+            (taken.period, taken.available_at, taken.awaits_activation),
+            (lot.period, lot.available_at, lot.awaits),
+        )
+        require(told == known, record, f"{lot} is another one")
+        lot.points += taken.points
+    points = check_taken(member, event.unit, event.lots, record)
     account.credits += points
     account.debt -= event.debt
     require(account.debt >= 0, record, "more debt is forgiven than is owed")

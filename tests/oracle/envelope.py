@@ -1,19 +1,10 @@
 """The envelope: positions and versions without gaps, times that never go back, and the chain of hashes."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from ledger.events import TOPICS, Fact, PointsEarned, decode_event, encode_event
 from ledger.records import GENESIS, Record, chain, image_of
 from tests.oracle.facts import Broken
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def local_date(zone: str, instant: int) -> str:
-    """The local day of an instant, asked of the time zone database directly."""
-    return (_EPOCH + timedelta(microseconds=instant)).astimezone(ZoneInfo(zone)).date().isoformat()
 
 
 @dataclass

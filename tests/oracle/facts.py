@@ -1,9 +1,11 @@
 """What the oracle keeps: plain things in dicts and lists, changed in place."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ledger import events as e
+from ledger.settings import ClockKind, Settings
 
 PartRow = tuple[str, int]
 """A lot's id and some of its points."""
@@ -29,9 +31,14 @@ class Lot:
     funding: e.Funding
     source: e.Source
     unit_cost: str | None
+    awaits: bool = False
+    period: int = 0
 
     def open_at(self, at: int) -> bool:
         return self.points > 0 and self.available_at <= at < self.expires_at
+
+    def pending_at(self, at: int) -> bool:
+        return self.points > 0 and at < self.available_at and at < self.expires_at
 
 
 @dataclass
@@ -70,6 +77,16 @@ class Member:
     lots: dict[str, Lot] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
+    last_lot: int | None = None
+    closed: bool = False
+    sent: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def frozen(self) -> bool:
+        return self.last_lot is not None
+
+    def is_quarantined(self, lot: Lot) -> bool:
+        return self.last_lot is not None and lot.number > self.last_lot
 
     def left(self, unit: str) -> int:
         return sum(lot.points for lot in self.lots.values() if lot.unit == unit)
@@ -77,11 +94,21 @@ class Member:
     def held(self, unit: str) -> int:
         return sum(hold.points for hold in self.holds.values() if hold.unit == unit)
 
+    def held_of(self, lot: Lot) -> int:
+        return sum(points for hold in self.holds.values() for part, points in hold.parts if part == lot.id)
+
     def open(self, unit: str, at: int) -> int:
-        return sum(lot.points for lot in self.lots.values() if lot.unit == unit and lot.open_at(at))
+        return sum(lot.points for lot in self._free(unit) if lot.open_at(at))
 
     def pending(self, unit: str, at: int) -> int:
-        return sum(lot.points for lot in self.lots.values() if lot.unit == unit and lot.available_at > at)
+        return sum(lot.points for lot in self._free(unit) if lot.pending_at(at))
+
+    def quarantined(self, unit: str, at: int) -> int:
+        locked = [lot for lot in self.lots.values() if lot.unit == unit and self.is_quarantined(lot)]
+        return sum(lot.points for lot in locked if at < lot.expires_at)
+
+    def _free(self, unit: str) -> list[Lot]:
+        return [lot for lot in self.lots.values() if lot.unit == unit and not self.is_quarantined(lot)]
 
     def in_order(self, unit: str) -> list[Lot]:
         """Lots with points left, first expiring first; what never expires has the latest expiry there is."""
@@ -171,7 +198,8 @@ class Programme:
     """Everything of one loyalty scheme."""
 
     name: str
-    settings: e.Settings
+    changes: list[tuple[int, Settings]]
+    """All settings, each with the time from which it goes, in the order in which they were made."""
     clock: int
     members: dict[str, Member] = field(default_factory=dict)
     stocks: dict[str, Stock] = field(default_factory=dict)
@@ -186,8 +214,21 @@ class Programme:
     reversed: dict[str, int] = field(default_factory=dict)
 
     @property
+    def settings(self) -> Settings:
+        """The newest settings, in force or not yet."""
+        return self.changes[-1][1]
+
+    def version_at(self, at: int) -> int:
+        """The number of the settings in force at an instant: the newest that go by then, or else the first."""
+        versions = [version for version, (valid_from, _) in enumerate(self.changes, 1) if valid_from <= at]
+        return max(versions, default=1)
+
+    def settings_at(self, at: int) -> Settings:
+        return self.changes[self.version_at(at) - 1][1]
+
+    @property
     def manual(self) -> bool:
-        return self.settings.clock is e.ClockKind.MANUAL
+        return self.settings.clock is ClockKind.MANUAL
 
     def sells(self, sku: str, location: str) -> bool:
         """Whether a stock item is on offer."""

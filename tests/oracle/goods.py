@@ -8,6 +8,7 @@ from ledger import events as e
 from ledger.events import Fact
 from ledger.ids import allocation_stream, order_stream, redemption_stream
 from ledger.records import Record
+from ledger.settings import EarningBase
 from tests.oracle.facts import Programme, Redemption, Stock
 from tests.oracle.loose import Loose, require
 
@@ -21,7 +22,7 @@ def bought(programme: Programme, record: Record, event: e.PurchaseRecorded, loos
         if tender.points is not None:
             order = f"{record.channel}/{event.order}"
             unit, points = tender.points.unit, tender.points.value
-            worth = int(points * Fraction(programme.settings.point_value))
+            worth = int(points * Fraction(programme.settings_at(record.occurred_at).point_value))
             require(tender.amount == worth, record, f"{points} points pay {worth}, not {tender.amount}")
             loose.expect("paid", event.member, order, unit, points, tender.hold, tender.amount)
     check_earning(programme, record, event, due)
@@ -32,13 +33,15 @@ def bought(programme: Programme, record: Record, event: e.PurchaseRecorded, loos
 
 def check_earning(programme: Programme, record: Record, event: e.PurchaseRecorded, due: int) -> None:
     """Rate x base x share that earns, rounded once; the lines' points sum to it, each within one of its share."""
-    settings, earning = programme.settings, event.earning
+    settings, earning = programme.settings_at(record.occurred_at), event.earning
     points = 0 if earning is None else earning.points
     require(bool(event.lot) == bool(points), record, "there is a lot if and only if there are points")
     if earning is None:
         require(Fraction(settings.earning_rate) == 0, record, "a programme with a rate reckons")
         return
-    amounts = [line.net if settings.earning_base is e.EarningBase.NET else line.due for line in event.lines.rows()]
+    version = programme.version_at(record.occurred_at)
+    require(earning.rule_version == version, record, f"it goes by settings {version}, not {earning.rule_version}")
+    amounts = [line.net if settings.earning_base is EarningBase.NET else line.due for line in event.lines.rows()]
     paid = sum(tender.amount for tender in event.tenders if tender.type in {e.TenderType.CASH, e.TenderType.ON_ACCOUNT})
     share = Fraction(paid, due) if due else Fraction(1)
     exact = Fraction(settings.earning_rate) * sum(amounts) * share

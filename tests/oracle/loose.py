@@ -23,9 +23,12 @@ class Loose:
         require(end in self.ends, record, f"{end} was not announced, only {self.ends}")
         self.ends.remove(end)
 
-    def meet_if(self, *end: object) -> None:
-        if end in self.ends:
+    def meet_if(self, *end: object) -> bool:
+        """Whether this was promised."""
+        promised = end in self.ends
+        if promised:
             self.ends.remove(end)
+        return promised
 
     def check(self) -> None:
         """Raises Broken where a command left something undone."""

@@ -5,16 +5,17 @@ from collections.abc import Iterable
 from ledger import events as e
 from ledger.events import Fact
 from ledger.records import Record
-from tests.oracle import corrections, goods, points, stock
-from tests.oracle.envelope import Envelopes, local_date
+from tests.oracle import corrections, goods, lives, points, stock
+from tests.oracle.envelope import Envelopes
 from tests.oracle.facts import Broken, Programme, Stock
 from tests.oracle.loose import Loose, require
+from tests.oracle.terms import local_date
 
 _AHEAD = 5 * 60 * 1_000_000
-_FOLDS = points.FOLDS | goods.FOLDS | stock.FOLDS | corrections.FOLDS
+_FOLDS = points.FOLDS | goods.FOLDS | stock.FOLDS | corrections.FOLDS | lives.FOLDS
 
-BalanceRow = tuple[str, str, int, int, int, int]
-"""Member, unit, open, pending, held, debt."""
+BalanceRow = tuple[str, str, int, int, int, int, int]
+"""Member, unit, open, pending, held, quarantined, debt."""
 
 
 class Oracle:
@@ -25,6 +26,7 @@ class Oracle:
         self.programmes: dict[str, Programme] = {}
         self._command = b""
         self._loose = Loose()
+        self._afterwards = lives.Afterwards()
 
     @property
     def position(self) -> int:
@@ -35,19 +37,21 @@ class Oracle:
         """Fold records in order, checking every invariant at every position. Raises Broken."""
         for record in records:
             if record.command_id != self._command:
-                self._loose.check()
+                self.finish()
                 self._command = record.command_id
             self._fold(record, self.envelopes.check(record))
 
     def finish(self) -> None:
         """Say that the last command is over. Raises Broken where it left something undone."""
         self._loose.check()
+        self._afterwards.check()
         self._command = b""
 
     def _fold(self, record: Record, event: Fact) -> None:
         if isinstance(event, e.ProgrammeOpened):
             require(record.programme not in self.programmes and record.version == 1, record, "opened twice")
-            self.programmes[record.programme] = Programme(record.programme, event.settings, record.occurred_at)
+            opened = [(record.occurred_at, event.settings)]
+            self.programmes[record.programme] = Programme(record.programme, opened, record.occurred_at)
         programme = self.programmes.get(record.programme)
         require(programme is not None, record, "a programme that was never opened has events")
         assert programme is not None
@@ -57,9 +61,9 @@ class Oracle:
             require(programme.manual and event.now >= programme.clock, record, "the clock moved back")
             programme.clock = event.now
         elif not isinstance(event, e.ProgrammeOpened):
-            earliest = self.present(record.programme) - programme.settings.backdating_seconds * 1_000_000
-            in_time = earliest <= record.occurred_at <= self.present(record.programme) + _AHEAD
-            require(in_time, record, "it is dated outside of the window")
+            present = self.present(record.programme)
+            earliest = present - programme.settings_at(present).backdating_seconds * 1_000_000
+            require(earliest <= record.occurred_at <= present + _AHEAD, record, "it is dated outside of the window")
             _FOLDS[type(event)](programme, record, event, self._loose)
             if isinstance(event, e.PurchaseRecorded):
                 corrections.bought(programme, record, event)
@@ -67,6 +71,7 @@ class Oracle:
                 corrections.moved(programme, record, event.points)
             elif isinstance(event, e.PointsTransferredIn):
                 corrections.moved(programme, record, sum(lot.points for lot in event.lots))
+            self._afterwards.note(programme, record, event)
         self._check_sums(programme, record)
 
     def _check_sums(self, programme: Programme, record: Record) -> None:
@@ -99,10 +104,10 @@ class Oracle:
         for unit, account in known.accounts.items() if known else ():
             assert known is not None
             when = max(self.present(programme) if at is None else at, account.settled_at)
-            opened, pending, held = known.open(unit, when), known.pending(unit, when), known.held(unit)
-            row = (member, unit, opened, pending, held, account.debt)
+            owned = (known.open(unit, when), known.pending(unit, when), known.held(unit), known.quarantined(unit, when))
+            row = (member, unit, *owned, account.debt)
             late = sum(lot.points for lot in known.lots.values() if lot.unit == unit and lot.expires_at <= when)
-            if opened + pending + held + late != account.credits - account.debits - account.expiries:
+            if sum(owned) + late != account.credits - account.debits - account.expiries:
                 raise Broken(f"{row} and {late} points past their expiry are not what came less what went")
             found.append(row)
         return found

@@ -9,8 +9,10 @@ from ledger import events as e
 from ledger.events import Fact
 from ledger.ids import lot_id, lot_number
 from ledger.records import Record
+from ledger.settings import Inactivity
 from tests.oracle.facts import Account, Hold, Lot, Member, PartRow, Programme
 from tests.oracle.loose import Loose, require
+from tests.oracle.terms import FOREVER, end_of, expiry_of
 
 
 def member_of(programme: Programme, record: Record) -> Member:
@@ -45,6 +47,7 @@ def check_parts(member: Member, unit: str, parts: Sequence[e.Part], record: Reco
 
 def spend(member: Member, unit: str, parts: Sequence[e.Part], record: Record) -> None:
     """Take points out of open lots: first expiring first, none expired, none earned or available only later."""
+    require(not member.frozen and not member.closed, record, f"{member.id} is frozen, or left")
     check_parts(member, unit, parts, record)
     at = record.occurred_at
     points = sum(part.points for part in parts)
@@ -99,7 +102,10 @@ def earned(programme: Programme, record: Record, event: e.PointsEarned, loose: L
     require(event.lot == lot_id(member.id, member.made), record, f"{event.lot} is lot {member.made} of {member.id}")
     require(event.points > 0, record, "a grant of nothing")
     available_at = at if event.available_at is None else event.available_at
-    require(at <= available_at < event.expires_at, record, "a lot that is never open")
+    waits = event.awaits_activation and available_at == FOREVER
+    require(waits or available_at < event.expires_at, record, "a lot that is never open")
+    require(at <= available_at and at < event.expires_at, record, "a lot of the past")
+    require(not member.closed, record, f"{member.id} left before")
     require(event.issued == record.business_date.isoformat()[:7], record, f"{event.issued} is another month")
     member.lots[event.lot] = Lot(
         event.lot,
@@ -114,9 +120,29 @@ def earned(programme: Programme, record: Record, event: e.PointsEarned, loose: L
         event.funding,
         event.source,
         event.unit_cost,
+        event.awaits_activation,
+        event.period,
     )
     account_of(member, event.unit, record).credits += event.points
-    loose.meet_if("earned", member.id, event.lot, event.points)
+    bought = loose.meet_if("earned", member.id, event.lot, event.points)
+    if bought or event.period:
+        check_life(programme, record, member, event)
+
+
+def check_life(programme: Programme, record: Record, member: Member, event: e.PointsEarned) -> None:
+    """A lot ends as the settings in force say, or together with the others of its period of activity."""
+    settings = programme.settings_at(record.occurred_at)
+    ends = end_of(settings, event.unit, record.occurred_at)
+    active = isinstance(expiry_of(settings, event.unit), Inactivity)
+    require(active == bool(event.period), record, "a lot has a period if and only if activity keeps it alive")
+    others = {
+        lot.expires_at
+        for lot in member.lots.values()
+        if event.period and lot.period == event.period and lot.id != event.lot and (lot.points or member.held_of(lot))
+    }
+    require(others <= {event.expires_at}, record, f"the others of its period end at {others}")
+    if not others:
+        require(event.expires_at >= ends if active else event.expires_at == ends, record, f"it ends at {ends}")
 
 
 def held(programme: Programme, record: Record, event: e.PointsHeld, loose: Loose) -> None:
@@ -172,7 +198,12 @@ def expired(programme: Programme, record: Record, event: e.PointsExpired, loose:
     check_parts(member, event.unit, event.parts, record)
     require(event.effective_at <= record.occurred_at, record, "an expiry before its time")
     for part in event.parts:
-        require(part.expires_at == event.effective_at, record, f"{part.lot} expires at another time")
+        if event.reason is e.ExpiryReason.CLOSED:
+            require(event.effective_at == record.occurred_at < part.expires_at, record, f"{part.lot} ends by itself")
+        else:
+            require(part.expires_at == event.effective_at, record, f"{part.lot} expires at another time")
+    if event.reason is e.ExpiryReason.CLOSED and not member.closed and ("closes", member.id) not in loose.ends:
+        loose.expect("closes", member.id)
     draw(member, event.parts, record)
     account_of(member, event.unit, record).expiries += sum(part.points for part in event.parts)
 
@@ -180,12 +211,20 @@ def expired(programme: Programme, record: Record, event: e.PointsExpired, loose:
 def sent(programme: Programme, record: Record, event: e.PointsTransferredOut, loose: Loose) -> None:
     member = member_of(programme, record)
     require(member.id != event.to, record, "a transfer to oneself")
+    points = sum(part.points for part in event.parts)
+    day = record.business_date.isoformat()
+    require(event.day in ({"", day} if event.reverses else {day}), record, f"it counts for {event.day}, not for {day}")
     if event.reverses:
         check_parts(member, event.unit, event.parts, record)
         draw(member, event.parts, record)
     else:
         spend(member, event.unit, event.parts, record)
-    account_of(member, event.unit, record).debits += sum(part.points for part in event.parts)
+        caps = {cap.unit: cap.value for cap in programme.settings_at(record.occurred_at).transfer_caps}
+        used, cap = member.sent[day, event.unit] + points, caps.get(event.unit, points)
+        require(event.unit not in caps or used <= cap, record, f"{used} were sent on {day}, more than {cap}")
+    if event.day:
+        member.sent[day, event.unit] += points
+    account_of(member, event.unit, record).debits += points
     children = []
     for part in event.parts:
         lot = member.lots[part.lot]
@@ -196,6 +235,13 @@ def sent(programme: Programme, record: Record, event: e.PointsTransferredOut, lo
 def came(programme: Programme, record: Record, event: e.PointsTransferredIn, loose: Loose) -> None:
     member = member_of(programme, record)
     account = account_of(member, event.unit, record)
+    if event.reverses:
+        require(event.day in {"", record.business_date.isoformat()}, record, "it counts for another day")
+    else:
+        require(not member.frozen and not event.day, record, f"{member.id} is frozen, or gets room")
+    if event.day:
+        member.sent[event.day, event.unit] -= sum(child.points for child in event.lots)
+        require(member.sent[event.day, event.unit] >= 0, record, "more came back than was sent")
     sender = programme.members[event.sender]
     children = []
     for child in event.lots:

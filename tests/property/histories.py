@@ -16,6 +16,16 @@ from ledger import events as e
 from ledger.calendar import DAY, HOUR, MINUTE, NEVER, Instant
 from ledger.commands import Command, Request
 from ledger.quantities import Amount, Rounding
+from ledger.settings import (
+    Activity,
+    ClockKind,
+    EarningBase,
+    FixedDate,
+    Inactivity,
+    LotAge,
+    PointUnit,
+    Settings,
+)
 
 START: Instant = 1_767_240_000_000_000
 """Noon of 2026-01-01 in Shanghai."""
@@ -27,10 +37,10 @@ REWARDS = ("mug", "cup", "spa", "bag")
 GOODS = ("mug", "cup", "bag", "hat")
 PLACES = ("shop", "depot")
 
-BY_HAND = e.Settings(
+BY_HAND = Settings(
     zone="Asia/Shanghai",
-    clock=e.ClockKind.MANUAL,
-    units=(e.PointUnit("points"), e.PointUnit("stars", 2)),
+    clock=ClockKind.MANUAL,
+    units=(PointUnit("points"), PointUnit("stars", 2, Inactivity(1, (Activity.EARN, Activity.PURCHASE)))),
     currency="CNY",
     currency_digits=2,
     earning_unit="points",
@@ -41,21 +51,34 @@ BY_HAND = e.Settings(
     pending_days=1,
     hold_seconds=8 * 86_400,
     backdating_seconds=30 * 86_400,
+    transfer_caps=(Amount("points", 80),),
 )
-ON_THE_WALL = e.Settings(
+ON_THE_WALL = Settings(
     zone="America/Sao_Paulo",
-    clock=e.ClockKind.WALL,
-    units=(e.PointUnit("points"), e.PointUnit("stars")),
+    clock=ClockKind.WALL,
+    units=(PointUnit("points"), PointUnit("stars", 0, FixedDate(2, 29, 1))),
     currency="BRL",
     currency_digits=2,
     earning_unit="points",
     earning_rate="1/50",
     rounding=Rounding.DOWN,
     point_value="3/7",
-    earning_base=e.EarningBase.NET,
+    earning_base=EarningBase.NET,
     hold_seconds=5 * 86_400,
     backdating_seconds=30 * 86_400,
+    expiry=Inactivity(1, (Activity.PURCHASE, Activity.REDEEM, Activity.TRANSFER)),
 )
+CHANGES: tuple[dict[str, object], ...] = (
+    {"earning_rate": "1/20"},
+    {"hold_seconds": 86_400},
+    {"lot_months": 0, "expiry": LotAge(2)},
+    {"lot_months": 0, "expiry": Inactivity(1, (Activity.EARN, Activity.REDEEM))},
+    {"lot_months": 0, "pending_days": 0, "expiry": FixedDate(6, 30)},
+    {"transfer_caps": (Amount("points", 40), Amount("stars", 90))},
+    {"zone": "Europe/Berlin"},
+    {},
+)
+"""How settings change now and then, back to where they began and, in vain, in ways that are not allowed."""
 PROGRAMMES = {"zoo": BY_HAND, "bar": ON_THE_WALL}
 
 
@@ -79,6 +102,8 @@ class Author:
         self.reversible: dict[str, list[int]] = {programme: [] for programme in programmes}
         self.programme = programmes[0]
         """What was bought and redeemed, and the numbers of requests that may be reversed, whatever became of them."""
+        self.waiting = [("anna", e.Source("visit", "0"))]
+        """Whose points were to wait for Activate lately, and what for."""
         for programme in programmes:
             opening: list[Command] = [c.OpenProgramme(PROGRAMMES[programme])]
             opening += [c.EnrolMember(member) for member in (*MEMBERS, POOR)]
@@ -125,7 +150,7 @@ class Author:
 
     def pass_time(self, random: Random, programme: str) -> None:
         passed = random.choice((HOUR, 7 * HOUR, DAY, 2 * DAY, 9 * DAY))
-        if PROGRAMMES[programme].clock is e.ClockKind.MANUAL:
+        if PROGRAMMES[programme].clock is ClockKind.MANUAL:
             self.clocks[programme] += passed
             self.send(programme, (c.AdvanceClock(self.clocks[programme]),), self.clocks[programme])
         else:
@@ -152,7 +177,11 @@ class Author:
     # -- one method for each command
 
     def member(self, random: Random) -> str:
-        return random.choice(MEMBERS) if random.random() < 0.93 else random.choice((POOR, POOR, "nemo"))
+        return random.choice(MEMBERS) if random.random() < 0.88 else random.choice((POOR, self.guest(random)))
+
+    def guest(self, random: Random) -> str:
+        """Somebody who may join, and leave for ever."""
+        return f"guest{len(self.steps) // 500}" if random.random() < 0.9 else "nemo"
 
     def amount(self, random: Random, most: int = 60) -> Amount:
         return Amount(random.choice(("points", "points", "points", "stars")), random.randrange(1, most))
@@ -163,9 +192,52 @@ class Author:
         begin = at if opens is None else opens
         ends = random.choice((None, NEVER, begin + 2 * DAY, begin + 5 * DAY, begin + DAY + 1))
         cost = random.choice((None, None, "1/100", "0.02"))
+        waits = random.random() < 0.2
+        member = self.member(random)
+        if waits:
+            self.waiting.append((member, source))
         return c.Earn(
-            self.member(random), self.amount(random, 90), source, available_at=opens, expires_at=ends, unit_cost=cost
+            member,
+            self.amount(random, 90),
+            source,
+            available_at=opens,
+            expires_at=ends,
+            unit_cost=cost,
+            awaits_activation=waits,
         )
+
+    def activate(self, random: Random, at: Instant) -> Command:
+        member, source = random.choice(self.waiting[-6:])
+        if random.random() < 0.8:
+            return c.Activate(member, source)
+        return c.Activate(member, lots=self.lots(random, member, 1))
+
+    def lots(self, random: Random, member: str, most: int) -> tuple[str, ...]:
+        """Some of the lots that a member may have made lately."""
+        made = max(len(self.steps) // 9, 1)
+        named = {f"{member}:{max(made - random.randrange(60), 1)}" for _ in range(random.randrange(most) + 1)}
+        return tuple(sorted(named))
+
+    def extend(self, random: Random, at: Instant) -> Command:
+        member, ends = self.member(random), at + random.choice((5, 40, 90)) * DAY
+        if random.random() < 0.5:
+            return c.ExtendExpiry(member, ends, "goodwill", self.lots(random, member, 4))
+        unit = random.choice(("", "points", "stars"))
+        return c.ExtendExpiry(member, ends, "goodwill", until=ends - random.choice((1, DAY, 9 * DAY)), unit=unit)
+
+    def freeze(self, random: Random, at: Instant) -> Command:
+        member = self.member(random)
+        if random.random() < 0.25:
+            return c.FreezeMember(member, "anomaly", "c1")
+        until = random.choice((None, at + 3 * DAY))
+        return c.UnfreezeMember(member, "cleared", "c1", until)
+
+    def close(self, random: Random, at: Instant) -> Command:
+        return c.CloseMember(self.guest(random), "moved")
+
+    def change(self, random: Random, at: Instant) -> Command:
+        settings = msgspec.structs.replace(PROGRAMMES[self.programme], **random.choice(CHANGES))
+        return c.ChangeProgramme(settings, random.choice((None, None, at + 2 * DAY)))
 
     def buy(self, random: Random, at: Instant) -> Command:
         lines = []
@@ -175,7 +247,19 @@ class Author:
             lines.append(e.Line(sku, random.randrange(3), net, net, gross))
         due = sum(line.due for line in lines)
         order = self.name(random, "o", 20)
-        return c.RecordPurchase(self.member(random), order, tuple(lines), tenders=self.tenders(random, due))
+        opens = random.choice((None, None, None, at + 2 * DAY))
+        waits = random.random() < 0.3
+        member = self.member(random)
+        if waits:
+            self.waiting.append((member, e.Source("order", f"shop/{order}")))
+        return c.RecordPurchase(
+            member,
+            order,
+            tuple(lines),
+            tenders=self.tenders(random, due),
+            available_at=opens,
+            awaits_activation=waits,
+        )
 
     def tenders(self, random: Random, due: int) -> tuple[e.Tender, ...]:
         """Points are worth one minor unit of money here; elsewhere the bill is bad input, which is fine too."""
@@ -295,7 +379,7 @@ class Author:
         return c.DiscontinueStock(sku, "maker stopped", place)
 
     def enrol(self, random: Random, at: Instant) -> Command:
-        return c.EnrolMember(random.choice((*MEMBERS, "nemo")))
+        return c.EnrolMember(random.choice((*MEMBERS, self.guest(random), self.guest(random))))
 
 
 _KINDS: dict[Callable[[Author, Random, Instant], Command], float] = {
@@ -319,7 +403,12 @@ _KINDS: dict[Callable[[Author, Random, Instant], Command], float] = {
     Author.discontinue: 0.2,
     Author.publish: 0.5,
     Author.define: 1,
-    Author.enrol: 1,
+    Author.enrol: 3,
+    Author.activate: 8,
+    Author.extend: 4,
+    Author.freeze: 4,
+    Author.close: 2,
+    Author.change: 1,
 }
 
 

@@ -22,7 +22,8 @@ from tests.unit.ledger.running import Running, ScriptedClock
 
 BOTH = ("zoo", "bar")
 RARE = {"PROGRAMME_NOT_FOUND", "LIMIT_EXCEEDED", "REWARD_NOT_FOUND", "REWARD_UNAVAILABLE", "CLOCK_NOT_MANUAL"}
-RARE |= {"PRICE_CHANGED", "CLOCK_MOVED_BACK", "PROGRAMME_EXISTS"}
+RARE |= {"PRICE_CHANGED", "CLOCK_MOVED_BACK", "PROGRAMME_EXISTS", "LATER_CHANGE_EXISTS", "HOLDS_OPEN", "LOT_EXPIRED"}
+RARE |= {"EXPIRY_NOT_LATER"}
 """Refusals that these histories seldom lead to."""
 
 
@@ -59,11 +60,13 @@ class Checked:
     def check_receipt(self, request: Request, receipt: Receipt) -> None:
         """Fold the command's events; the balances it was answered with are those that follow from the log."""
         self.oracle.fold(self.running.memory.records[self.oracle.position : receipt.position])
-        told = dict.fromkeys((b.member, b.unit, b.open, b.pending, b.held, b.debt) for b in receipt.balances)
+        told = dict.fromkeys(
+            (b.member, b.unit, b.open, b.pending, b.held, b.quarantined, b.debt) for b in receipt.balances
+        )
         members = dict.fromkeys(row[0] for row in told)
         known = [row for member in members for row in self.oracle.balances(request.programme, member)]
         assert list(told) == known
-        assert all(b.balance == b.open + b.pending + b.held - b.debt for b in receipt.balances)
+        assert all(b.balance == b.open + b.pending + b.held + b.quarantined - b.debt for b in receipt.balances)
 
     def check_refusal(self, request: Request, refusal: Refusal) -> None:
         """What is refused for want of something is wanting, and the facts say how much there is."""
@@ -72,8 +75,9 @@ class Checked:
         if refusal.reason is Reason.INSUFFICIENT_POINTS:
             assert facts["spendable"] < facts["wanted"]
             if not isinstance(request.commands[0], Reverse):  # That counts only what is left in the lots it made.
-                spendable = programme.members[facts["member"]].open(facts["unit"], request.occurred_at)
-                assert facts["spendable"] == spendable
+                # Only an adjustment takes from somebody who is frozen, and that takes what is quarantined, too.
+                lots = programme.members[facts["member"]].in_order(facts["unit"])
+                assert facts["spendable"] == sum(lot.points for lot in lots if lot.open_at(request.occurred_at))
         elif refusal.reason is Reason.OUT_OF_STOCK:
             stock = self.oracle.stock(request.programme, f"{facts['sku']}@{facts['location']}")
             ships = isinstance(request.commands[0], c.Fulfil | c.ShipStock)

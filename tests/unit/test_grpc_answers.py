@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 
 from adapters.grpc.access.denials import (
@@ -76,6 +77,23 @@ REFUSALS: list[tuple[Refusal, answers_pb2.Refusal]] = [
             reason="REFUSAL_REASON_PRICE_CHANGED",
             facts={"paid": "900"},
             price_changed=answers_pb2.PriceChanged(actual=PRICE),
+        ),
+    ),
+    (
+        refuse(Reason.CAP_EXCEEDED, member="a%2Fb", unit="PTS", wanted=60, cap=100, used=50, resets_at=1_000_250_000),
+        answers_pb2.Refusal(
+            reason="REFUSAL_REASON_CAP_EXCEEDED",
+            facts={"member": "a/b"},
+            cap_exceeded=answers_pb2.CapExceeded(
+                unit="PTS", wanted=60, cap=100, used=50, resets_at=Timestamp(seconds=1_000, nanos=250_000_000)
+            ),
+        ),
+    ),
+    (
+        refuse(Reason.HOLDS_OPEN, member="anna", open=12, holds=["h%201", "redemption:r1"]),
+        answers_pb2.Refusal(
+            reason="REFUSAL_REASON_HOLDS_OPEN",
+            facts={"member": "anna", "open": "12", "holds": "h%201,redemption:r1"},
         ),
     ),
     (

@@ -17,6 +17,18 @@ from ledger.commands import Request
 from ledger.errors import InvalidCommand
 from ledger.ids import decode_id
 from ledger.quantities import Amount, Rounding
+from ledger.settings import (
+    Activity,
+    Clawback,
+    ClockKind,
+    EarningBase,
+    FixedDate,
+    Inactivity,
+    LotAge,
+    NoExpiry,
+    PointUnit,
+    Settings,
+)
 from loyalty.v1 import commands_pb2 as pb
 from loyalty.v1 import types_pb2 as t
 
@@ -62,6 +74,31 @@ SETTINGS = t.Settings(
     clawback="CLAWBACK_WITHIN_BALANCE",
     debt_limit=50,
 )
+ALL_SETTINGS = t.Settings(
+    zone="Asia/Shanghai",
+    clock="CLOCK_KIND_MANUAL",
+    units=[
+        t.PointUnit(name="PTS", expiry=t.Expiry(lot_age=t.Expiry.LotAge(months=36))),
+        t.PointUnit(name="积分", digits=2, expiry=t.Expiry(fixed_date=t.Expiry.FixedDate(month=12, day=31, months=3))),
+        t.PointUnit(name="gems", expiry=t.Expiry(never=t.Expiry.Never())),
+    ],
+    currency="CNY",
+    currency_digits=2,
+    earning_unit="PTS",
+    earning_rate="1/100",
+    rounding="ROUNDING_HALF_UP",
+    point_value="1",
+    earning_base="EARNING_BASE_NET",
+    pending_days=14,
+    hold_seconds=3_600,
+    backdating_seconds=86_400,
+    expiry=t.Expiry(
+        inactivity=t.Expiry.Inactivity(
+            months=12, activities=["ACTIVITY_PURCHASE", "ACTIVITY_REDEEM", "ACTIVITY_EARN", "ACTIVITY_TRANSFER"]
+        )
+    ),
+    transfer_caps=[t.Amount(unit="PTS", value=5_000)],
+)
 LINE = t.Line(
     sku="tea", quantity=2, list_price=500, net=400, gross=452, discounts=[t.Discount(kind="member", amount=48)],
     tax_rate="13/100", tax_code="1030", standalone_price=480, cost=200, brand="Acme", category="茶 叶",
@@ -77,31 +114,75 @@ COMMANDS: list[tuple[str, Any, c.Command]] = [
         "open_programme",
         pb.OpenProgrammeRequest(settings=SETTINGS),
         c.OpenProgramme(
-            e.Settings("Asia/Shanghai", e.ClockKind.MANUAL, (e.PointUnit("PTS"), e.PointUnit("积分", 2)), "CNY", 2,
-                       "PTS", "1/100", Rounding.HALF_UP, "1", 7 * 86_400, 30 * 86_400,
-                       clawback=e.Clawback.WITHIN_BALANCE, debt_limit=50)
+            Settings("Asia/Shanghai", ClockKind.MANUAL, (PointUnit("PTS"), PointUnit("积分", 2)), "CNY", 2,
+                     "PTS", "1/100", Rounding.HALF_UP, "1", 7 * 86_400, 30 * 86_400,
+                     clawback=Clawback.WITHIN_BALANCE, debt_limit=50)
+        ),
+    ),
+    (
+        "change_programme",
+        pb.ChangeProgrammeRequest(settings=ALL_SETTINGS, valid_from=LATER),
+        c.ChangeProgramme(
+            Settings("Asia/Shanghai", ClockKind.MANUAL,
+                     (PointUnit("PTS", 0, LotAge(36)), PointUnit("积分", 2, FixedDate(12, 31, 3)),
+                      PointUnit("gems", 0, NoExpiry())),
+                     "CNY", 2, "PTS", "1/100", Rounding.HALF_UP, "1", 3_600, 86_400, EarningBase.NET, 0, 14,
+                     expiry=Inactivity(12, (Activity.PURCHASE, Activity.REDEEM, Activity.EARN, Activity.TRANSFER)),
+                     transfer_caps=(Amount("PTS", 5_000),)),
+            THEN,
         ),
     ),
     ("advance_clock", pb.AdvanceClockRequest(now=LATER), c.AdvanceClock(THEN)),
     ("enrol_member", pb.EnrolMemberRequest(member="anna"), c.EnrolMember("anna")),
     (
+        "freeze_member",
+        pb.FreezeMemberRequest(member="anna", reason="too many points", case="K/7"),
+        c.FreezeMember("anna", "too many points", "K%2F7"),
+    ),
+    (
+        "unfreeze_member",
+        pb.UnfreezeMemberRequest(member="anna", reason="cleared", case="K7", extend_until=LATER),
+        c.UnfreezeMember("anna", "cleared", "K7", THEN),
+    ),
+    ("close_member", pb.CloseMemberRequest(member="anna", reason="moved"), c.CloseMember("anna", "moved")),
+    (
+        "activate",
+        pb.ActivateRequest(member="anna", source=t.Source(type="order", id="till-7/A1", purpose="EARN")),
+        c.Activate("anna", e.Source("order", "till-7/A1")),
+    ),
+    ("activate", pb.ActivateRequest(member="anna", lots=["anna:1"]), c.Activate("anna", None, ("anna:1",))),
+    (
+        "extend_expiry",
+        pb.ExtendExpiryRequest(member="anna", expires_at=LATER, reason="goodwill", lots=["anna:1", "anna:2"]),
+        c.ExtendExpiry("anna", THEN, "goodwill", ("anna:1", "anna:2")),
+    ),
+    (
+        "extend_expiry",
+        pb.ExtendExpiryRequest(member="anna", expires_at=LATER, reason="goodwill", until=NOON, unit="积分"),
+        c.ExtendExpiry("anna", THEN, "goodwill", (), AT, "积分"),
+    ),
+    (
         "earn",
         pb.EarnRequest(
             member="anna", points=PTS, source=t.Source(type="order", id="A1", purpose="GIFT"), funding="FUNDING_SALE",
             available_at=NOON, expires_at=LATER, rule="r1", campaign="spring", partner="bank", unit_cost="0.01",
+            awaits_activation=True,
         ),
         c.Earn("anna", Amount("PTS", 100), e.Source("order", "A1", "GIFT"), e.Funding.SALE, AT, THEN, "r1", "spring",
-               "bank", "0.01"),
+               "bank", "0.01", True),
     ),
     (
         "record_purchase",
-        pb.RecordPurchaseRequest(member="anna", order="A1", lines=[LINE], store="s1", tenders=TENDERS),
+        pb.RecordPurchaseRequest(member="anna", order="A1", lines=[LINE], store="s1", tenders=TENDERS,
+                                 available_at=LATER, awaits_activation=True),
         c.RecordPurchase(
             "anna", "A1",
             (e.Line("tea", 2, 500, 400, 452, (e.Discount("member", 48),), "13/100", "1030", 480, 200, "Acme", "茶 叶",
                     "spring", ("new", "hot")),),
             "s1",
             (e.Tender(e.TenderType.POINTS, 100, Amount("PTS", 100), "h1"), e.Tender(e.TenderType.CASH, 352)),
+            THEN,
+            True,
         ),
     ),
     (
@@ -346,7 +427,18 @@ def policy(**fields: Any) -> pb.Command:
         (settings(earning_rate="1e9"), "settings.earning_rate"),
         (settings(point_value="1/0"), "settings.point_value"),
         (settings(units=[t.PointUnit(name="U")] * 31), "settings.units"),
+        (settings(expiry=t.Expiry()), "settings.expiry"),
+        (settings(units=[t.PointUnit(name="U", expiry=t.Expiry())]), "settings.units[2].expiry"),
+        (settings(expiry=t.Expiry(inactivity=t.Expiry.Inactivity(activities=["ACTIVITY_UNSPECIFIED"]))),
+         "settings.expiry.inactivity.activities"),
+        (settings(transfer_caps=[t.Amount(unit="U", value=10**15 + 1)]), "settings.transfer_caps[0].value"),
         (pb.Command(open_programme=pb.OpenProgrammeRequest(header=HEADER)), "settings.zone"),
+        (pb.Command(freeze_member=pb.FreezeMemberRequest(header=HEADER, member="anna")), "reason"),
+        (pb.Command(close_member=pb.CloseMemberRequest(header=HEADER, member="anna", reason="a\nb")), "reason"),
+        (pb.Command(activate=pb.ActivateRequest(header=HEADER, member="a", source=t.Source(type="x"))), "source.id"),
+        (pb.Command(activate=pb.ActivateRequest(header=HEADER, member="a", lots=["a:1", ""])), "lots[1]"),
+        (pb.Command(activate=pb.ActivateRequest(header=HEADER, member="a", lots=["a:1"] * 1_001)), "lots"),
+        (pb.Command(extend_expiry=pb.ExtendExpiryRequest(header=HEADER, member="a", reason="x")), "expires_at"),
         (pb.Command(advance_clock=pb.AdvanceClockRequest(header=HEADER)), "now"),
         (pb.Command(record_purchase=pb.RecordPurchaseRequest(header=HEADER, member="a", order="o")), "lines"),
         (purchase(sku=""), "lines[1].sku"),

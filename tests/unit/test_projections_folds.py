@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ledger.calendar import NEVER
-from ledger.events import ClockKind, decode_event
+from ledger.events import decode_event
+from ledger.settings import Activity, ClockKind, Inactivity
 from projections.projection import Projection
 from projections.recorded import Recorded
 from projections.views.balance.fold import BALANCE
@@ -75,13 +76,6 @@ def test_lots_that_expire_together_share_a_bucket(desk: Desk) -> None:
     assert [row[:2] for row in changed["enrolled"]] == [(PROGRAMME, name) for name in ("anna", "bo", "cai")]
 
 
-def test_only_points_that_begin_as_pending_are_counted_as_pending(desk: Desk) -> None:
-    desk.given("anna earns 10", "anna earns 20 available 2026-01-15", "anna earns 5 available 2026-01-15")
-    pending = fold(BALANCE, desk)["pending"]
-    start = desk.lines.moment("2026-01-15 00:00")
-    assert pending == [(PROGRAMME, "anna", "points", start, 25)]
-
-
 def test_a_hold_moves_points_within_their_lots(desk: Desk) -> None:
     desk.given("anna earns 50 expiring 2026-03-31", "anna earns 50 expiring 2026-06-30", "anna holds 70 as h1")
     changed = fold(BALANCE, desk)
@@ -118,8 +112,53 @@ def test_a_transferred_lot_keeps_its_expiry_and_its_root(desk: Desk) -> None:
     """Edge case 4."""
     desk.given("anna earns 100 expiring 2026-03-31", "anna gives 30 to bo")
     (lot,) = [row for row in fold(BALANCE, desk)["granted"] if row[1] == "bo"]
-    assert (lot[2], lot[4], lot[14]) == (1, 30, "anna:1")
+    assert (lot[2], lot[4], lot[15]) == (1, 30, "anna:1")
     assert desk.lines.last_day(lot[9]) == "2026-03-31"
+
+
+def test_an_activity_changes_one_period_and_two_buckets_however_many_lots_there_are(desk: Desk) -> None:
+    """Edge cases 19 and 21."""
+    desk.opens(expiry=Inactivity(12, (Activity.PURCHASE,)), earning_rate="0")
+    desk.given(*["anna earns 10"] * 30, "anna earns 5 expiring 2026-04-30", "anna holds 15 as h1")
+    before = len(desk.running.memory.records)
+    desk.given("time passes to 2026-02-10", "anna buys tea 9.99 as o1")
+    changed = fold(BALANCE, desk, before)
+    assert changed["went_on"] == [(PROGRAMME, "anna", 1, desk.lines.end_of("2027-02-10"))]
+    assert buckets(desk, changed["moved"]) == {("anna", "2027-01-01", -290, -10), ("anna", "2027-02-10", 290, 10)}
+    assert (changed["drawn"], changed["extended"]) == ([], [])
+    due = fold(DUE, desk, before)["moved"]
+    assert [(desk.lines.last_day(row[3]), row[4]) for row in due] == [("2027-01-01", -290), ("2027-02-10", 290)]
+
+
+def test_a_lot_that_lives_longer_by_request_takes_what_is_held_of_it_along(desk: Desk) -> None:
+    """Edge case 19."""
+    desk.given("anna earns 100 expiring 2026-03-31", "anna holds 30 as h1")
+    before = len(desk.running.memory.records)
+    desk.given("lots anna:1 of anna live until 2026-06-30 for goodwill")
+    changed = fold(BALANCE, desk, before)
+    assert changed["extended"] == [(PROGRAMME, "anna", 1, desk.lines.end_of("2026-06-30"), 0)]
+    assert buckets(desk, changed["moved"]) == {("anna", "2026-03-31", -70, -30), ("anna", "2026-06-30", 70, 30)}
+    desk.given("anna releases h1")
+    assert left(fold(BALANCE, desk), "anna") == [(100, 0)]
+
+
+def test_a_member_is_active_frozen_and_closed(desk: Desk) -> None:
+    """Edge case 20: what is quarantined follows from the number of the last lot before."""
+    desk.given("anna earns 100", "anna is frozen for fraud", "anna earns 5")
+    assert fold(BALANCE, desk)["stood"] == [(PROGRAMME, "anna", "FROZEN", 1)]
+    desk.given("anna is free again for mistake")
+    assert fold(BALANCE, desk)["stood"] == [(PROGRAMME, "anna", "ACTIVE", None)]
+    desk.given("anna leaves for moving")
+    changed = fold(BALANCE, desk)
+    assert (changed["stood"], changed["moved"]) == ([(PROGRAMME, "anna", "CLOSED", None)], [])
+
+
+def test_points_that_were_activated_are_available_from_then_on(desk: Desk) -> None:
+    desk.given("anna earns 100 for visit 7 waiting")
+    assert fold(BALANCE, desk)["granted"][0][8] == NEVER
+    before = len(desk.running.memory.records)
+    desk.given("visit 7 of anna is activated")
+    assert fold(BALANCE, desk, before)["activated"] == [(PROGRAMME, "anna", 1, desk.now)]
 
 
 # -- statement
@@ -153,6 +192,18 @@ def test_a_statement_has_a_line_for_each_event_with_the_balance_after_it(desk: D
 def test_a_captured_hold_lowers_the_balance_and_what_is_held(desk: Desk) -> None:
     desk.given("anna earns 100", "anna holds 60 as h1", "anna buys tea 0.60 as o1 paying 60 points of h1 worth 0.60")
     assert entries(fold(STATEMENT, desk), "anna")[-1] == ("points.redeemed.v1", -60, -60, 40, "order shop/o1")
+
+
+def test_a_statement_says_when_points_live_longer_and_when_they_stop_waiting(desk: Desk) -> None:
+    """Edge case 19: neither changes the balance."""
+    desk.opens(expiry=Inactivity(12, (Activity.PURCHASE,)), earning_rate="0")
+    desk.given("anna earns 100 for visit 7 waiting", "time passes to 2026-01-05", "anna buys tea 9.99 as o1")
+    desk.given("visit 7 of anna is activated", "lots anna:1 of anna live until 2027-03-31 for goodwill")
+    assert entries(fold(STATEMENT, desk), "anna")[1:] == [
+        ("points.expiry_extended.v1", 0, 0, 100, "activity PURCHASE"),
+        ("points.activated.v1", 0, 0, 100, ""),
+        ("points.expiry_extended.v1", 0, 0, 100, "request goodwill"),
+    ]
 
 
 def test_a_statement_goes_on_from_the_last_balance_of_the_unit(desk: Desk) -> None:
@@ -288,13 +339,18 @@ def test_what_came_to_its_end_is_no_longer_due(desk: Desk) -> None:
     assert changed["emptied"] == [(PROGRAMME, "anna", "points", end)]
 
 
-def test_a_programme_has_its_settings_and_its_manual_clock(desk: Desk) -> None:
+def test_a_programme_has_all_its_settings_and_its_manual_clock(desk: Desk) -> None:
+    """Edge case 12: which settings are in force is for the reader's clock to say."""
     desk.opens(clock=ClockKind.MANUAL)
     opened = desk.now
     desk.given("the clock is set to 2026-02-01", "the clock is set to 2026-03-01")
-    (row,) = fold(PROGRAMMES, desk)["changed"]
-    assert (row[0], row[2], row[3]) == (PROGRAMME, desk.lines.moment("2026-03-01"), opened)
-    assert '"zone":"Asia/Shanghai"' in row[1]
+    desk.changes(earning_rate="1/50", since="2026-04-01")
+    changed = fold(PROGRAMMES, desk)
+    assert changed["changed"] == [(PROGRAMME, desk.lines.moment("2026-03-01"), opened)]
+    first, second = changed["versions"]
+    assert (first[1], first[2], '"earning_rate":"1/100"' in first[3]) == (1, opened, True)
+    assert (second[1], second[2]) == (2, desk.lines.moment("2026-04-01"))
+    assert '"earning_rate":"1/50"' in second[3]
 
 
 def test_a_fold_yields_what_its_statements_take(desk: Desk) -> None:

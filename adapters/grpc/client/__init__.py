@@ -25,7 +25,7 @@ from adapters.grpc.client.retries import Retries
 from adapters.grpc.client.sync import LedgerClient
 from loyalty.v1.answers_pb2 import Receipt
 from loyalty.v1.commands_pb2 import Command, ExecuteRequest, ExecuteResponse
-from loyalty.v1.types_pb2 import Amount, Discount, Distance, Line, PointUnit, Price, Settings, Source, Tender
+from loyalty.v1.types_pb2 import Amount, Discount, Distance, Expiry, Line, PointUnit, Price, Settings, Source, Tender
 
 __all__ = [
     "Amount",
@@ -36,6 +36,7 @@ __all__ = [
     "Distance",
     "ExecuteRequest",
     "ExecuteResponse",
+    "Expiry",
     "InternalError",
     "InvalidArgument",
     "LedgerClient",

@@ -28,6 +28,15 @@ class Commands:
         request = pb.OpenProgrammeRequest(header=self.header.write(about), settings=settings)
         return await self.submit(Command(open_programme=request))
 
+    async def change_programme(
+        self, *, settings: Settings, valid_from: datetime | None = None, **about: Unpack[About]
+    ) -> Receipt:
+        """Put new settings in force, all of them, from a time on."""
+        request = pb.ChangeProgrammeRequest(
+            header=self.header.write(about), settings=settings, valid_from=optional_moment(valid_from)
+        )
+        return await self.submit(Command(change_programme=request))
+
     async def advance_clock(self, *, now: datetime, **about: Unpack[About]) -> Receipt:
         """Move a programme's manual clock."""
         request = pb.AdvanceClockRequest(header=self.header.write(about), now=moment(now))
@@ -37,6 +46,35 @@ class Commands:
         """Take a member into the programme."""
         request = pb.EnrolMemberRequest(header=self.header.write(about), member=member)
         return await self.submit(Command(enrol_member=request))
+
+    async def freeze_member(self, *, member: str, reason: str, case: str = "", **about: Unpack[About]) -> Receipt:
+        """Stop a member from spending; what is earned is quarantined."""
+        request = pb.FreezeMemberRequest(header=self.header.write(about), member=member, reason=reason, case=case)
+        return await self.submit(Command(freeze_member=request))
+
+    async def unfreeze_member(
+        self,
+        *,
+        member: str,
+        reason: str,
+        case: str = "",
+        extend_until: datetime | None = None,
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Let a member spend again; points that would expire before `extend_until`, and have not, do so then."""
+        request = pb.UnfreezeMemberRequest(
+            header=self.header.write(about),
+            member=member,
+            reason=reason,
+            case=case,
+            extend_until=optional_moment(extend_until),
+        )
+        return await self.submit(Command(unfreeze_member=request))
+
+    async def close_member(self, *, member: str, reason: str, case: str = "", **about: Unpack[About]) -> Receipt:
+        """End a membership for ever; the points that are left expire."""
+        request = pb.CloseMemberRequest(header=self.header.write(about), member=member, reason=reason, case=case)
+        return await self.submit(Command(close_member=request))
 
     async def earn(
         self,
@@ -52,6 +90,7 @@ class Commands:
         campaign: str = "",
         partner: str = "",
         unit_cost: str = "",
+        awaits_activation: bool = False,
         **about: Unpack[About],
     ) -> Receipt:
         """Grant points; `funding` is SALE, PROMO or PARTNER_SOLD."""
@@ -67,6 +106,7 @@ class Commands:
             campaign=campaign,
             partner=partner,
             unit_cost=unit_cost,
+            awaits_activation=awaits_activation,
         )
         return await self.submit(Command(earn=request))
 
@@ -78,13 +118,52 @@ class Commands:
         lines: Sequence[Line],
         store: str = "",
         tenders: Sequence[Tender] = (),
+        available_at: datetime | None = None,
+        awaits_activation: bool = False,
         **about: Unpack[About],
     ) -> Receipt:
         """Record a purchase: earn on what was paid, spend the points that paid for some of it."""
         request = pb.RecordPurchaseRequest(
-            header=self.header.write(about), member=member, order=order, lines=lines, store=store, tenders=tenders
+            header=self.header.write(about),
+            member=member,
+            order=order,
+            lines=lines,
+            store=store,
+            tenders=tenders,
+            available_at=optional_moment(available_at),
+            awaits_activation=awaits_activation,
         )
         return await self.submit(Command(record_purchase=request))
+
+    async def activate(
+        self, *, member: str, source: Source | None = None, lots: Sequence[str] = (), **about: Unpack[About]
+    ) -> Receipt:
+        """Let points be spent that were granted to wait for it: those of a source, or lots by their ids."""
+        request = pb.ActivateRequest(header=self.header.write(about), member=member, source=source, lots=lots)
+        return await self.submit(Command(activate=request))
+
+    async def extend_expiry(
+        self,
+        *,
+        member: str,
+        expires_at: datetime,
+        reason: str,
+        lots: Sequence[str] = (),
+        until: datetime | None = None,
+        unit: str = "",
+        **about: Unpack[About],
+    ) -> Receipt:
+        """Let lots live longer: by their ids, or all that would expire by `until`."""
+        request = pb.ExtendExpiryRequest(
+            header=self.header.write(about),
+            member=member,
+            expires_at=moment(expires_at),
+            reason=reason,
+            lots=lots,
+            until=optional_moment(until),
+            unit=unit,
+        )
+        return await self.submit(Command(extend_expiry=request))
 
     async def refund_purchase(
         self,

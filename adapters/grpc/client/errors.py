@@ -14,6 +14,7 @@ LedgerClientError
 """
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 import grpc
@@ -38,7 +39,8 @@ class LedgerClientError(Exception):
 class Refused(LedgerClientError):
     """Raised when the rules do not allow a command.
 
-    `facts` has what is known by name: numbers of typed details as integers, `substitutes` as a list, others as text.
+    `facts` has what is known by name: numbers of typed details as integers, `substitutes` as a list, `resets_at` as a
+    datetime, others as text.
     """
 
     def __init__(self, refusal: answers_pb2.Refusal) -> None:
@@ -147,6 +149,10 @@ def _facts(refusal: answers_pb2.Refusal) -> Mapping[str, Any]:
             facts |= _price_facts(stock.quote, "quote_")
     elif kind == "price_changed":
         facts |= _price_facts(refusal.price_changed.actual, "")
+    elif kind == "cap_exceeded":
+        capped = refusal.cap_exceeded
+        facts |= {"unit": capped.unit, "wanted": capped.wanted, "cap": capped.cap, "used": capped.used}
+        facts["resets_at"] = capped.resets_at.ToDatetime(UTC)
     return facts
 
 

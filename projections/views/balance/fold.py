@@ -4,8 +4,8 @@ A lot changes by every event that names it. Lots of one member that expire toget
 sums: a balance is a sum over the few buckets of a member, however many lots there are. Nothing here is derived from
 the present: whether points are open, pending or expired is for the reader's clock to say.
 
-What began as pending is kept apart, by the time until which it is. Only clawbacks and the like touch it: points are
-otherwise taken out of lots that are available by then.
+Lots whose expiry hangs on the member's activity name a period, and the period says when they end: an activity changes
+one row of periods and two buckets.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ from ledger.ids import lot_number
 from projections.projection import Changes, Projection, Row, Rows, read_script
 from projections.recorded import Recorded
 
+MemberKey = tuple[str, str]
 LotKey = tuple[str, str, int]
 SumKey = tuple[str, str, str, Instant]
 
@@ -38,6 +39,7 @@ class Lot(msgspec.Struct, gc=False):
     earned_at: Instant
     available_at: Instant
     expires_at: Instant
+    period: int
     issued: str
     funding: str
     source_type: str
@@ -54,28 +56,33 @@ class Fold:
         self.granted: dict[LotKey, Lot] = {}
         self.drawn: dict[LotKey, list[int]] = {}
         self.buckets: dict[SumKey, list[int]] = {}
-        self.pending: dict[SumKey, int] = {}
         self.owed: dict[tuple[str, str, str], int] = {}
+        self.stood: dict[MemberKey, tuple[str, int | None]] = {}
+        self.periods: dict[LotKey, Instant] = {}
+        self.extended: dict[LotKey, tuple[Instant, int]] = {}
+        self.activated: dict[LotKey, Instant] = {}
 
     def changes(self) -> Changes:
         """The rows to write; all sums are differences."""
         moved = {key: sums for key, sums in self.buckets.items() if sums != [0, 0]}
         return {
             "enrolled": self.enrolled,
+            "stood": [(*key, *stood) for key, stood in self.stood.items()],
             "moved": [(*key, *sums) for key, sums in moved.items()],
             "emptied": [key for key, (remaining, held) in moved.items() if remaining < 0 or held < 0],
-            "pending": [(*key, points) for key, points in self.pending.items()],
             "owed": [(*key, points) for key, points in self.owed.items() if points],
+            "went_on": [(*key, expires_at) for key, expires_at in self.periods.items()],
             "drawn": [(*key, *sums) for key, sums in self.drawn.items()],
+            "extended": [(*key, *ends) for key, ends in self.extended.items()],
+            "activated": [(*key, available_at) for key, available_at in self.activated.items()],
             "granted": [msgspec.structs.astuple(lot) for lot in self.granted.values()],
         }
 
-    def _grant(self, lot: Lot, at: Instant) -> None:
+    def _grant(self, lot: Lot) -> None:
         self.granted[lot.programme, lot.member, lot.number] = lot
         _add(self.buckets, (lot.programme, lot.member, lot.unit, lot.expires_at), lot.granted, 0)
-        if lot.available_at > at:
-            key = (lot.programme, lot.member, lot.unit, lot.available_at)
-            self.pending[key] = self.pending.get(key, 0) + lot.granted
+        if lot.period:
+            self.periods[lot.programme, lot.member, lot.period] = lot.expires_at
 
     def _draw(self, recorded: Recorded, event: Any, remaining: int, held: int) -> None:
         """Change what is left and what is held by the points of the event's parts, as signed."""
@@ -96,21 +103,49 @@ class Fold:
         else:
             _add(self.drawn, key, remaining, held)
 
-    def _move(self, recorded: Recorded, event: Any, sign: int) -> None:
-        """Put points into the event's lots, or take them out; they may be pending yet."""
-        programme, member, unit = recorded.programme, recorded.subject, event.unit
+    def _take(self, recorded: Recorded, event: Any) -> None:
         for taken in event.lots:
-            self._change(programme, member, unit, taken, sign * taken.points, 0)
-            if taken.available_at > recorded.occurred_at:
-                key = (programme, member, unit, taken.available_at)
-                self.pending[key] = self.pending.get(key, 0) + sign * taken.points
+            self._change(recorded.programme, recorded.subject, event.unit, taken, -taken.points, 0)
+
+    def _put_back(self, recorded: Recorded, event: Any) -> None:
+        """Points come back to their lots, which then are as the event says."""
+        for taken in event.lots:
+            self._change(recorded.programme, recorded.subject, event.unit, taken, taken.points, 0)
+            key = (recorded.programme, recorded.subject, lot_number(taken.lot))
+            self._open_at(key, taken.available_at)
+            self._end_at(key, taken.expires_at, taken.period)
+
+    def _open_at(self, key: LotKey, available_at: Instant) -> None:
+        lot = self.granted.get(key)
+        if lot is not None:
+            lot.available_at = available_at
+        else:
+            self.activated[key] = available_at
+
+    def _end_at(self, key: LotKey, expires_at: Instant, period: int) -> None:
+        lot = self.granted.get(key)
+        if lot is not None:
+            lot.expires_at, lot.period = expires_at, period
+        else:
+            self.extended[key] = (expires_at, period)
+        if period:
+            self.periods[key[0], key[1], period] = expires_at
 
     def _owe(self, recorded: Recorded, unit: str, points: int) -> None:
         key = (recorded.programme, recorded.subject, unit)
         self.owed[key] = self.owed.get(key, 0) + points
 
     def _enrolled(self, recorded: Recorded, event: e.MemberEnrolled) -> None:
-        self.enrolled.append((recorded.programme, event.member, recorded.occurred_at))
+        self.enrolled.append((recorded.programme, event.member, recorded.occurred_at, "ACTIVE", None))
+
+    def _frozen(self, recorded: Recorded, event: e.MemberFrozen) -> None:
+        self.stood[recorded.programme, recorded.subject] = ("FROZEN", event.last_lot)
+
+    def _unfrozen(self, recorded: Recorded, event: e.MemberUnfrozen) -> None:
+        self.stood[recorded.programme, recorded.subject] = ("ACTIVE", None)
+
+    def _closed(self, recorded: Recorded, event: e.MemberClosed) -> None:
+        self.stood[recorded.programme, recorded.subject] = ("CLOSED", None)
 
     def _earned(self, recorded: Recorded, event: e.PointsEarned) -> None:
         source = event.source
@@ -125,6 +160,7 @@ class Fold:
             recorded.occurred_at,
             recorded.occurred_at if event.available_at is None else event.available_at,
             event.expires_at,
+            event.period,
             event.issued,
             event.funding,
             source.type,
@@ -132,7 +168,7 @@ class Fold:
             event.lot,
             event.unit_cost,
         )
-        self._grant(lot, recorded.occurred_at)
+        self._grant(lot)
 
     def _transferred_in(self, recorded: Recorded, event: e.PointsTransferredIn) -> None:
         for child in event.lots:
@@ -147,6 +183,7 @@ class Fold:
                 child.earned_at,
                 child.available_at,
                 child.expires_at,
+                0,
                 child.issued,
                 child.funding,
                 child.source.type,
@@ -154,7 +191,21 @@ class Fold:
                 child.root,
                 child.unit_cost,
             )
-            self._grant(lot, recorded.occurred_at)
+            self._grant(lot)
+
+    def _activated(self, recorded: Recorded, event: e.PointsActivated) -> None:
+        for row in event.lots:
+            self._open_at((recorded.programme, recorded.subject, lot_number(row.lot)), event.available_at)
+
+    def _extended(self, recorded: Recorded, event: e.ExpiryExtended) -> None:
+        programme, member = recorded.programme, recorded.subject
+        for row in event.rows:
+            _add(self.buckets, (programme, member, event.unit, row.was), -row.points, -row.held)
+            _add(self.buckets, (programme, member, event.unit, event.expires_at), row.points, row.held)
+        for period in event.periods:
+            self.periods[programme, member, period.period] = event.expires_at
+        for lot in event.lots:
+            self._end_at((programme, member, lot_number(lot.lot)), event.expires_at, lot.period)
 
     def _held(self, recorded: Recorded, event: e.PointsHeld) -> None:
         self._draw(recorded, event, -1, +1)
@@ -169,18 +220,18 @@ class Fold:
             self._draw(recorded, event, -1, 0)
 
     def _clawed_back(self, recorded: Recorded, event: e.PointsClawedBack) -> None:
-        self._move(recorded, event, -1)
+        self._take(recorded, event)
         self._owe(recorded, event.unit, event.debt)
 
     def _reinstated(self, recorded: Recorded, event: e.PointsReinstated) -> None:
-        self._move(recorded, event, +1)
+        self._put_back(recorded, event)
         self._owe(recorded, event.unit, -event.debt)
 
     def _forfeited(self, recorded: Recorded, event: e.PointsForfeited) -> None:
-        self._move(recorded, event, -1)
+        self._take(recorded, event)
 
     def _repaid(self, recorded: Recorded, event: e.DebtRepaid) -> None:
-        self._move(recorded, event, -1)
+        self._take(recorded, event)
         self._owe(recorded, event.unit, -sum(taken.points for taken in event.lots))
 
     def _left(self, recorded: Recorded, event: e.PointsExpired | e.PointsTransferredOut) -> None:
@@ -198,7 +249,12 @@ def _add(sums: dict[Any, list[int]], key: LotKey | SumKey, remaining: int, held:
 
 _FOLD: dict[type[Fact], Callable[[Fold, Recorded, Any], None]] = {
     e.MemberEnrolled: Fold._enrolled,
+    e.MemberFrozen: Fold._frozen,
+    e.MemberUnfrozen: Fold._unfrozen,
+    e.MemberClosed: Fold._closed,
     e.PointsEarned: Fold._earned,
+    e.PointsActivated: Fold._activated,
+    e.ExpiryExtended: Fold._extended,
     e.PointsHeld: Fold._held,
     e.PointsReleased: Fold._released,
     e.PointsRedeemed: Fold._redeemed,
@@ -220,4 +276,4 @@ def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
     return work.changes()
 
 
-BALANCE = Projection("balance", 1, read_script(__file__), frozenset(_FOLD), fold)
+BALANCE = Projection("balance", 2, read_script(__file__), frozenset(_FOLD), fold)

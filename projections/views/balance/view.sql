@@ -3,8 +3,10 @@ CREATE TABLE {members} (
     programme   text COLLATE "C" NOT NULL,
     member      text COLLATE "C" NOT NULL,
     enrolled_at bigint NOT NULL,
+    status      text NOT NULL,    -- ACTIVE, FROZEN or CLOSED
+    last_lot    integer,          -- of a frozen member: lots with higher numbers are quarantined
     PRIMARY KEY (programme, member)
-);
+) WITH (fillfactor = 90);
 
 CREATE TABLE {lots} (
     programme    text COLLATE "C" NOT NULL,
@@ -16,7 +18,8 @@ CREATE TABLE {lots} (
     held         bigint NOT NULL CHECK (held >= 0),
     earned_at    bigint NOT NULL,
     available_at bigint NOT NULL,
-    expires_at   bigint NOT NULL,
+    expires_at   bigint NOT NULL,     -- as granted or extended; where there is a period, that knows better
+    period       integer NOT NULL,    -- the period of activity on which the expiry hangs; 0: none
     issued       text NOT NULL,
     funding      text NOT NULL,
     source_type  text NOT NULL,
@@ -25,8 +28,19 @@ CREATE TABLE {lots} (
     unit_cost    text,
     PRIMARY KEY (member, programme, number)
 ) WITH (fillfactor = 90);
+-- Most members have none of these.
+CREATE INDEX ON {lots} (programme, member, available_at) WHERE available_at > earned_at;
 
--- Sums over lots: what is left and held, by expiry; and of that what began as pending, by the time it becomes available.
+-- When the lots of a period of activity end: one row, however many lots there are.
+CREATE TABLE {periods} (
+    programme  text COLLATE "C" NOT NULL,
+    member     text COLLATE "C" NOT NULL,
+    period     integer NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (programme, member, period)
+) WITH (fillfactor = 80);
+
+-- Sums over lots: what is left and held, by expiry.
 CREATE TABLE {buckets} (
     programme  text COLLATE "C" NOT NULL,
     member     text COLLATE "C" NOT NULL,
@@ -35,15 +49,6 @@ CREATE TABLE {buckets} (
     remaining  bigint NOT NULL,
     held       bigint NOT NULL,
     PRIMARY KEY (member, programme, unit, expires_at)
-) WITH (fillfactor = 80);
-
-CREATE TABLE {pending} (
-    programme    text COLLATE "C" NOT NULL,
-    member       text COLLATE "C" NOT NULL,
-    unit         text COLLATE "C" NOT NULL,
-    available_at bigint NOT NULL,
-    points       bigint NOT NULL,
-    PRIMARY KEY (programme, member, unit, available_at)
 ) WITH (fillfactor = 80);
 
 -- What members owe; a debt that was paid stays with 0.
@@ -57,28 +62,32 @@ CREATE TABLE {debts} (
 
 -- readers
 CREATE OR REPLACE VIEW projections.balance_members AS
-SELECT programme, member, projections.instant(enrolled_at) AS enrolled_at
+SELECT programme, member, projections.instant(enrolled_at) AS enrolled_at, status, last_lot
 FROM {members};
 
 CREATE OR REPLACE VIEW projections.balance_lots AS
 SELECT programme, member, number, member || ':' || number AS lot, unit, granted, remaining, held,
        projections.instant(earned_at) AS earned_at, projections.instant(available_at) AS available_at,
-       projections.instant(expires_at) AS expires_at, issued, funding, source_type, source_id, root, unit_cost
-FROM {lots};
+       projections.instant(coalesce(periods.expires_at, lots.expires_at)) AS expires_at, issued, funding, source_type,
+       source_id, root, unit_cost, coalesce(number > last_lot, false) AS quarantined
+FROM {lots} AS lots
+JOIN {members} AS members USING (programme, member)
+LEFT JOIN {periods} AS periods USING (programme, member, period);
 
 CREATE OR REPLACE VIEW projections.balance_buckets AS
 SELECT programme, member, unit, projections.instant(expires_at) AS expires_at, remaining, held
 FROM {buckets};
-
-CREATE OR REPLACE VIEW projections.balance_pending AS
-SELECT programme, member, unit, projections.instant(available_at) AS available_at, points
-FROM {pending};
 
 CREATE OR REPLACE VIEW projections.balance_debts AS
 SELECT programme, member, unit, points
 FROM {debts};
 
 -- insert enrolled: members
+
+-- update stood: members (programme, member, status, last_lot)
+UPDATE {members} AS members SET status = given.status, last_lot = given.last_lot
+FROM {given} AS given
+WHERE members.programme = given.programme AND members.member = given.member
 
 -- write moved: buckets
 INSERT INTO {buckets} AS buckets SELECT * FROM {given} AS given
@@ -90,9 +99,9 @@ DELETE FROM {buckets} AS buckets USING {given} AS given
 WHERE buckets.programme = given.programme AND buckets.member = given.member AND buckets.unit = given.unit
   AND buckets.expires_at = given.expires_at AND buckets.remaining = 0 AND buckets.held = 0
 
--- write pending: pending
-INSERT INTO {pending} AS pending SELECT * FROM {given} AS given
-ON CONFLICT (programme, member, unit, available_at) DO UPDATE SET points = pending.points + excluded.points
+-- write went_on: periods
+INSERT INTO {periods} SELECT * FROM {given} AS given
+ON CONFLICT (programme, member, period) DO UPDATE SET expires_at = excluded.expires_at
 
 -- write owed: debts
 INSERT INTO {debts} AS debts SELECT * FROM {given} AS given
@@ -100,6 +109,16 @@ ON CONFLICT (programme, member, unit) DO UPDATE SET points = debts.points + excl
 
 -- update drawn: lots (programme, member, number, remaining, held)
 UPDATE {lots} AS lots SET remaining = lots.remaining + given.remaining, held = lots.held + given.held
+FROM {given} AS given
+WHERE lots.programme = given.programme AND lots.member = given.member AND lots.number = given.number
+
+-- update extended: lots (programme, member, number, expires_at, period)
+UPDATE {lots} AS lots SET expires_at = given.expires_at, period = given.period
+FROM {given} AS given
+WHERE lots.programme = given.programme AND lots.member = given.member AND lots.number = given.number
+
+-- update activated: lots (programme, member, number, available_at)
+UPDATE {lots} AS lots SET available_at = given.available_at
 FROM {given} AS given
 WHERE lots.programme = given.programme AND lots.member = given.member AND lots.number = given.number
 

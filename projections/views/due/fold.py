@@ -49,6 +49,11 @@ class Fold:
     def _earned(self, recorded: Recorded, event: e.PointsEarned) -> None:
         self._move(recorded, event.unit, event.expires_at, event.points)
 
+    def _extended(self, recorded: Recorded, event: e.ExpiryExtended) -> None:
+        for row in event.rows:
+            self._move(recorded, event.unit, row.was, -row.points)
+            self._move(recorded, event.unit, event.expires_at, row.points)
+
     def _left(self, recorded: Recorded, event: e.PointsExpired | e.PointsTransferredOut) -> None:
         for part in event.parts:
             self._move(recorded, event.unit, part.expires_at, -part.points)
@@ -98,6 +103,7 @@ class Fold:
 
 _FOLD: dict[type[Fact], Callable[[Fold, Recorded, Any], None]] = {
     e.PointsEarned: Fold._earned,
+    e.ExpiryExtended: Fold._extended,
     e.PointsHeld: Fold._held,
     e.PointsReleased: Fold._released,
     e.PointsRedeemed: Fold._redeemed,

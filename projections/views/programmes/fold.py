@@ -1,4 +1,7 @@
-"""The programme view's fold: the settings in force, and the manual clock, by which queries and sweeps go."""
+"""The programme view's fold: all settings with the time from which they go, and the manual clock.
+
+By the clock queries and sweeps know the present.
+"""
 
 from collections.abc import Sequence
 
@@ -17,18 +20,26 @@ def keys(events: Sequence[Recorded]) -> Keys:
 
 
 def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
-    """The rows of these programmes: name, settings as JSON, clock, opened_at."""
+    """The rows of these programmes: name, clock, opened_at; and of their new settings."""
     programmes: dict[str, Row] = {row[0]: row for row in rows["known"]}
+    versions: list[Row] = []
     for recorded in events:
         event, name, at = recorded.event, recorded.programme, recorded.occurred_at
         if isinstance(event, e.ProgrammeOpened):
-            programmes[name] = (name, _encode(event.settings).decode(), at, at)
+            programmes[name] = (name, at, at)
+            versions.append((name, 1, at, _encode(event.settings).decode()))
+        elif isinstance(event, e.ProgrammeChanged):
+            versions.append((name, event.version, event.valid_from, _encode(event.settings).decode()))
         elif isinstance(event, e.ClockAdvanced):
-            _, settings, _, opened_at = programmes[name]
-            programmes[name] = (name, settings, event.now, opened_at)
-    return {"changed": programmes.values()}
+            programmes[name] = (name, event.now, programmes[name][2])
+    return {"changed": programmes.values(), "versions": versions}
 
 
 PROGRAMMES = Projection(
-    "programmes", 1, read_script(__file__), frozenset((e.ProgrammeOpened, e.ClockAdvanced)), fold, keys
+    "programmes",
+    2,
+    read_script(__file__),
+    frozenset((e.ProgrammeOpened, e.ProgrammeChanged, e.ClockAdvanced)),
+    fold,
+    keys,
 )

@@ -41,6 +41,17 @@ def _earned(event: e.PointsEarned) -> Effect:
     return Effect(event.points, 0, [(event.lot, event.points)], source.type, source.id, event.rule)
 
 
+def _activated(event: e.PointsActivated) -> Effect:
+    return Effect(0, 0, [(lot.lot, lot.points) for lot in event.lots])
+
+
+def _extended(event: e.ExpiryExtended) -> Effect:
+    """What ends with a period of activity is not named lot by lot."""
+    lots = [(lot.lot, lot.points + lot.held) for lot in event.lots]
+    source = ("activity", event.activity.value) if event.activity else ("request", event.reason)
+    return Effect(0, 0, lots, *source)
+
+
 def _held(event: e.PointsHeld) -> Effect:
     lots, points = _lots(event.parts)
     return Effect(0, points, lots, *_of_hold(event.hold))
@@ -103,6 +114,8 @@ def _transferred_in(event: e.PointsTransferredIn) -> Effect:
 
 _EFFECT: dict[type[Fact], Callable[[Any], Effect]] = {
     e.PointsEarned: _earned,
+    e.PointsActivated: _activated,
+    e.ExpiryExtended: _extended,
     e.PointsHeld: _held,
     e.PointsReleased: _released,
     e.PointsRedeemed: _redeemed,
@@ -155,4 +168,4 @@ def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
     return {"entries": entries}
 
 
-STATEMENT = Projection("statement", 1, read_script(__file__), frozenset(_EFFECT), fold, keys)
+STATEMENT = Projection("statement", 2, read_script(__file__), frozenset(_EFFECT), fold, keys)

@@ -7,14 +7,17 @@ recorded events; after every step the oracle has checked all its invariants, and
 from collections.abc import Sequence
 from typing import TypeVar
 
+import msgspec
+
 from ledger.calendar import Instant
-from ledger.commands import Command, OpenProgramme, Request
+from ledger.commands import ChangeProgramme, Command, OpenProgramme, Request
 from ledger.errors import InvalidCommand
-from ledger.events import ClockKind, Fact, PointUnit, Settings, decode_event
+from ledger.events import Fact, decode_event
 from ledger.quantities import Rounding
 from ledger.receipts import Outcome, Receipt
 from ledger.records import Record
 from ledger.refusals import Refusal
+from ledger.settings import ClockKind, PointUnit, Settings
 from ledger.writer import Answer, Limits
 from tests.oracle.facts import Member
 from tests.oracle.model import Oracle
@@ -111,8 +114,9 @@ class Then:
         return [(lot.points, self._desk.lines.last_day(lot.expires_at)) for lot in open_lots]
 
     def balance(self, member: str, unit: str = UNIT) -> int:
-        """Open, pending and held points."""
-        return self.open(member, unit) + self.pending(member, unit) + self.held(member, unit)
+        """Open, pending, held and quarantined points."""
+        known = self.open(member, unit) + self.pending(member, unit) + self.held(member, unit)
+        return known + self.quarantined(member, unit)
 
     def open(self, member: str, unit: str = UNIT) -> int:
         return self._member(member).open(unit, self._desk.now)
@@ -126,6 +130,9 @@ class Then:
     def debt(self, member: str, unit: str = UNIT) -> int:
         account = self._member(member).accounts.get(unit)
         return account.debt if account else 0
+
+    def quarantined(self, member: str, unit: str = UNIT) -> int:
+        return self._member(member).quarantined(unit, self._desk.now)
 
     def stock(self, item: str) -> tuple[int, int, int]:
         """Units free, locked and shipped of a stock item."""
@@ -167,6 +174,14 @@ class Desk:
             for member in ("anna", "bo", "cai"):
                 self.given(f"{member} joins")
         return then
+
+    def changes(self, *, since: str | None = None, on: str | None = None, **changes: object) -> Then:
+        """Change some of the programme's settings, from a day on; they may lie in the future."""
+        self._open()
+        newest = self.oracle.programmes[PROGRAMME].settings
+        changed = msgspec.structs.replace(newest, **changes)
+        valid_from = self.lines.moment(since) if since else None
+        return self.send(ChangeProgramme(changed, valid_from), at=self.lines.moment(on) if on else None)
 
     def given(self, *lines: str) -> Then:
         """Lines that must all be accepted."""
@@ -249,9 +264,8 @@ class Desk:
     def check_receipt(self, receipt: Receipt) -> None:
         """A receipt states the balances that the oracle reckons."""
         for member in {balance.member for balance in receipt.balances}:
-            told = [
-                (b.member, b.unit, b.open, b.pending, b.held, b.debt) for b in receipt.balances if b.member == member
-            ]
+            balances = [b for b in receipt.balances if b.member == member]
+            told = [(b.member, b.unit, b.open, b.pending, b.held, b.quarantined, b.debt) for b in balances]
             assert list(dict.fromkeys(told)) == self.oracle.balances(PROGRAMME, member)
 
     def _open(self) -> None:

@@ -22,6 +22,7 @@ DAY = r"\d{4}-\d\d-\d\d"
 TIME = rf"{DAY}(?: \d\d:\d\d)?"
 MONEY = r"\d+\.\d\d"
 ITEM = r"(?P<sku>\w+)@(?P<place>\w+)"
+CASE = r"(?: in case (?P<case>\w+))?"
 PAYING = r"(?: paying (?P<paying>.+?))?"
 _ON = re.compile(rf"(?P<line>.+?)(?: on (?P<on>{TIME}))?")
 
@@ -78,7 +79,28 @@ class Lines:
             available_at=start,
             expires_at=expires_at,
             unit_cost=line["cost"],
+            awaits_activation=bool(line["waits"]),
         )
+
+    def activates(self, line: Match) -> Command:
+        source = Source(line["type"], line["source"]) if line["type"] else None
+        return c.Activate(line["member"], source, tuple((line["lots"] or "").split()))
+
+    def extends(self, line: Match) -> Command:
+        until = self.end_of(line["until"]) if line["until"] else None
+        ends = NEVER if line["day"] == "for ever" else self.end_of(line["day"])
+        named = tuple((line["lots"] or "").split())
+        return c.ExtendExpiry(line["member"], ends, line["reason"], named, until, line["unit"] or "")
+
+    def freezes(self, line: Match) -> Command:
+        return c.FreezeMember(line["member"], line["reason"], line["case"] or "")
+
+    def unfreezes(self, line: Match) -> Command:
+        until = self.end_of(line["until"]) if line["until"] else None
+        return c.UnfreezeMember(line["member"], line["reason"], line["case"] or "", until)
+
+    def leaves(self, line: Match) -> Command:
+        return c.CloseMember(line["member"], line["reason"], line["case"] or "")
 
     def gives(self, line: Match) -> Command:
         return c.Transfer(line["member"], line["to"], amount(line))
@@ -99,7 +121,15 @@ class Lines:
             item = re.fullmatch(rf"(?P<sku>\w+)(?: x(?P<n>\d+))? (?P<price>{MONEY})", text)
             assert item is not None, text
             items.append(Line(item["sku"], int(item["n"] or 1), cents(item["price"]), cents(item["price"])))
-        return c.RecordPurchase(line["member"], line["id"], tuple(items), tenders=tenders(line["paying"]))
+        start = self.calendar.start_of(date.fromisoformat(line["available"])) if line["available"] else None
+        return c.RecordPurchase(
+            line["member"],
+            line["id"],
+            tuple(items),
+            tenders=tenders(line["paying"]),
+            available_at=start,
+            awaits_activation=bool(line["waits"]),
+        )
 
     def returns(self, line: Match) -> Command:
         lines = []
@@ -209,9 +239,20 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[Lines, Match], Command]]] = [
         (rf"{_MEMBER} joins", Lines.joins),
         (
             rf"{_MEMBER} earns {POINTS}(?: for (?P<source>\w+ [\w/]+))?(?: costing (?P<cost>[\d./]+))?"
-            rf"(?: available (?P<available>{DAY}))?(?: (?P<never>never) expiring| expiring (?P<expiry>{DAY}))?",
+            rf"(?P<waits> waiting)?(?: available (?P<available>{DAY}))?"
+            rf"(?: (?P<never>never) expiring| expiring (?P<expiry>{DAY}))?",
             Lines.earns,
         ),
+        (rf"(?P<type>\w+) (?P<source>[\w/]+) of {_MEMBER} is activated(?P<lots>)", Lines.activates),
+        (rf"(?P<type>)(?P<source>)lots (?P<lots>[\w: ]+) of {_MEMBER} are activated", Lines.activates),
+        (
+            rf"(?:lots (?P<lots>[\w: ]+)|all (?P<unit>points|stars)?) ?of {_MEMBER}(?: up to (?P<until>{DAY}))?"
+            rf" live (?:until )?(?P<day>{DAY}|for ever) for (?P<reason>\w+)",
+            Lines.extends,
+        ),
+        (rf"{_MEMBER} is frozen for (?P<reason>\w+){CASE}", Lines.freezes),
+        (rf"{_MEMBER} is free again for (?P<reason>\w+){CASE}(?: until (?P<until>{DAY}))?", Lines.unfreezes),
+        (rf"{_MEMBER} leaves for (?P<reason>\w+){CASE}", Lines.leaves),
         (rf"{_MEMBER} gives {POINTS} to (?P<to>\w+)", Lines.gives),
         (rf"{_MEMBER} holds {POINTS} as {_ID}(?: until (?P<until>{TIME}))?", Lines.holds),
         (rf"{_MEMBER} captures (?:(?P<points>\d+) of )?{_ID}", Lines.captures),
@@ -222,7 +263,10 @@ _PATTERNS: list[tuple[re.Pattern[str], Callable[[Lines, Match], Command]]] = [
             Lines.adjusts,
         ),
         (r"(?:(?P<points>\d+) of )?command (?P<number>\d+) is reversed", Lines.reverses),
-        (rf"{_MEMBER} buys (?P<items>.+?) as {_ID}{PAYING}", Lines.buys),
+        (
+            rf"{_MEMBER} buys (?P<items>.+?) as {_ID}(?P<waits> waiting)?(?: available (?P<available>{DAY}))?{PAYING}",
+            Lines.buys,
+        ),
         (
             rf"reward {_ID} costs {POINTS}(?: and (?P<cash>{MONEY}))?(?: from {ITEM}| of (?P<goods>\w+))?"
             rf"(?: listed at (?P<list>{MONEY}))?"

@@ -15,6 +15,7 @@ from ledger.errors import InvalidCommand
 from ledger.events import Line, Source, Tender, TenderType
 from ledger.quantities import VALUE_MAX, Amount
 from ledger.receipts import Outcome
+from ledger.settings import PointUnit
 from tests.unit.ledger.desk import SETTINGS, Desk, settings, stored
 from tests.unit.ledger.running import Running, ScriptedClock
 
@@ -116,8 +117,8 @@ def test_bad_input_names_its_field_and_leaves_no_trace(desk: Desk, command: c.Co
         ({"zone": "Mars/Olympus"}, "zone"),
         ({"units": ()}, "units"),
         ({"units": SETTINGS.units * 2}, "units"),
-        ({"units": (*SETTINGS.units, e.PointUnit("", 0))}, "units[2]"),
-        ({"units": (*SETTINGS.units, e.PointUnit("gems", 7))}, "units[2]"),
+        ({"units": (*SETTINGS.units, PointUnit("", 0))}, "units[2]"),
+        ({"units": (*SETTINGS.units, PointUnit("gems", 7))}, "units[2]"),
         ({"earning_unit": "miles"}, "earning_unit"),
         ({"currency": ""}, "currency"),
         ({"currency_digits": -1}, "currency"),

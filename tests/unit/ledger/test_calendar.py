@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.calendar import DAY, HOUR, NEVER, Calendar, add_months, to_datetime, to_instant
-from tests.oracle.envelope import local_date
+from tests.oracle.terms import local_date
 
 ZONES = (
     "UTC",

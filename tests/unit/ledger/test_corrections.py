@@ -3,8 +3,9 @@
 import pytest
 
 from ledger import commands as c
-from ledger.events import Clawback, PointsClawedBack, PointsEarned, PointsForfeited, PointsReinstated
+from ledger.events import PointsClawedBack, PointsEarned, PointsForfeited, PointsReinstated
 from ledger.quantities import Amount
+from ledger.settings import Clawback
 from tests.unit.ledger.desk import Desk
 
 

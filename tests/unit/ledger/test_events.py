@@ -11,6 +11,7 @@ from ledger.calendar import NEVER
 from ledger.commands import Request, request_hash
 from ledger.events import TOPICS, Funding, Part, Source, decode_event, encode_event
 from ledger.quantities import Amount
+from ledger.settings import Activity, FixedDate, Inactivity, LotAge, NoExpiry, PointUnit
 from tests.unit.ledger.desk import SETTINGS
 
 SOURCE = Source("visit", "1")
@@ -23,16 +24,39 @@ TENDERS = (e.Tender(e.TenderType.CASH, 400), e.Tender(e.TenderType.POINTS, 100, 
 PRICE = e.Price(Amount("points", 60), 500)
 EARNING = e.Earning("points", 4, 400, "4/1", "1/100", SETTINGS.rounding, "base", 1, (4,))
 
+ALL_SETTINGS = msgspec.structs.replace(
+    SETTINGS,
+    units=(
+        PointUnit("points"),
+        PointUnit("stars", 2, FixedDate(2, 29, 3)),
+        PointUnit("miles", 0, LotAge(36)),
+        PointUnit("gems", 0, NoExpiry()),
+    ),
+    expiry=Inactivity(12, tuple(Activity)),
+    transfer_caps=(Amount("points", 5_000),),
+)
+
 EVENTS: list[e.Fact] = [
     e.ProgrammeOpened(SETTINGS),
+    e.ProgrammeOpened(ALL_SETTINGS),
+    e.ProgrammeChanged(ALL_SETTINGS, 7, 2),
     e.ClockAdvanced(7),
     e.MemberEnrolled("anna"),
+    e.MemberFrozen("anomaly", 3, "c7"),
+    e.MemberUnfrozen("cleared", "c7"),
+    e.MemberClosed("moved", "c7"),
     e.PointsEarned("anna:1", "points", 5, "2026-01", SOURCE, 9, Funding.SALE, 7, "base", 1, "may", "bank", "1/100"),
+    e.PointsEarned("anna:1", "points", 5, "2026-01", SOURCE, 9, available_at=NEVER, awaits_activation=True, period=2),
+    e.PointsActivated("points", (e.ActivatedLot("anna:1", 5, NEVER),), 8),
+    e.ExpiryExtended("points", 9, (e.ExtendedPeriod(2, 7, 1, 5, 3),), activity=Activity.PURCHASE),
+    e.ExpiryExtended("points", 9, lots=(e.ExtendedLot("anna:1", 7, 5, 3, 2),), reason="goodwill"),
     e.PointsHeld("h1", "points", (PART,), 9, "r1"),
     e.PointsReleased("h1", "points", (PART,)),
     e.PointsRedeemed("points", (PART,), e.RedeemKind.OFFSET, "h1", "r1", "shop/o1", 100, "may"),
     e.PointsExpired("points", (PART,), 9),
+    e.PointsExpired("points", (PART,), 9, e.ExpiryReason.CLOSED),
     e.PointsTransferredOut("points", (PART,), "bo"),
+    e.PointsTransferredOut("points", (PART,), "bo", day="2026-01-05"),
     e.PointsTransferredIn(
         "points",
         (e.ChildLot("bo:1", 5, "anna:1", "anna:1", 7, 8, "2026-01", Funding.SALE, SOURCE, 9, "1/100"),),
@@ -105,7 +129,7 @@ def rebuilt(value: Any) -> Any:
 
 @pytest.mark.parametrize(
     "event",
-    [Part("anna:1", 5, "anna:1", "2026-01", Funding.SALE, NEVER), Source("visit", "1", "EARN"), SETTINGS],
+    [Part("anna:1", 5, "anna:1", "2026-01", Funding.SALE, NEVER), Source("visit", "1", "EARN"), SETTINGS, ALL_SETTINGS],
     ids=lambda event: type(event).__name__,
 )
 def test_equal_events_are_stored_as_equal_bytes(event: e.Fact) -> None:
@@ -119,6 +143,7 @@ def test_equal_events_are_stored_as_equal_bytes(event: e.Fact) -> None:
     [
         c.Earn("anna", Amount("points", 5), Source("visit", "1", "EARN")),
         c.OpenProgramme(SETTINGS),
+        c.OpenProgramme(ALL_SETTINGS),
         c.Redeem("r1", "anna", "mug", 1),
         c.Fulfil("r1", 2),
         c.PublishAllocationPolicy(("shop",), (e.Distance("beijing", "shop", 20),)),

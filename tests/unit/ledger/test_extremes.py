@@ -6,7 +6,7 @@ import pytest
 
 from ledger.calendar import to_instant
 from ledger.commands import AdvanceClock
-from ledger.events import ClockKind
+from ledger.settings import ClockKind
 from tests.unit.ledger.desk import Desk
 
 LATE = to_instant(datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC))

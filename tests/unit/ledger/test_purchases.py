@@ -3,8 +3,9 @@
 import pytest
 
 from ledger.commands import RecordPurchase
-from ledger.events import Earning, EarningBase, Line, PointsEarned, PointsRedeemed, PurchaseRecorded, Tender, TenderType
+from ledger.events import Earning, Line, PointsEarned, PointsRedeemed, PurchaseRecorded, Tender, TenderType
 from ledger.quantities import Amount, Rounding
+from ledger.settings import EarningBase
 from tests.unit.ledger.desk import Desk, Then
 
 

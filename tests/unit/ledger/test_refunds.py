@@ -4,8 +4,9 @@ import pytest
 
 from ledger import commands as c
 from ledger import events as e
-from ledger.events import Clawback, Line, PointsClawedBack, PurchaseReturned, Tender, TenderType
+from ledger.events import Line, PointsClawedBack, PurchaseReturned, Tender, TenderType
 from ledger.quantities import Amount
+from ledger.settings import Clawback, EarningBase
 from tests.unit.ledger.desk import Desk, Then
 
 
@@ -215,7 +216,7 @@ def test_an_order_comes_back_through_another_channel(desk: Desk) -> None:
 
 
 def test_the_base_of_a_net_programme_comes_back_net(desk: Desk) -> None:
-    desk.opens(earning_base=e.EarningBase.NET)
+    desk.opens(earning_base=EarningBase.NET)
     desk.send(c.RecordPurchase("anna", "o1", (Line("tea", 2, 2000, 2000, gross=2260),)))
     then = desk.when("#0 x1 of o1 comes back as f1")
     (event,) = then.events(PurchaseReturned)

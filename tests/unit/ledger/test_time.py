@@ -5,9 +5,10 @@ import pytest
 
 from ledger.calendar import MINUTE, SECOND
 from ledger.commands import AdvanceClock, EnrolMember, OpenProgramme
-from ledger.events import ClockKind, PointsEarned
+from ledger.events import PointsEarned
 from ledger.receipts import Outcome
 from ledger.refusals import Reason, refuse
+from ledger.settings import ClockKind
 from tests.unit.ledger.desk import Desk, settings
 
 
