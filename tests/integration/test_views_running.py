@@ -171,7 +171,7 @@ async def test_a_view_that_contradicts_the_log_stops_at_the_event_that_shows_it(
         await world.given("anna earns 10")
         await caught_up(world, "balance", "statement")
         with psycopg.connect(database.app_dsn) as connection:
-            connection.execute("DELETE FROM projections.balance_v1_lots")
+            connection.execute("DELETE FROM projections.balance_v2_lots")
         await world.given("bo earns 10", "anna gives 5 to bo", "bo earns 10")
         await caught_up(world, "statement")
         statuses = await stopped_one(world)

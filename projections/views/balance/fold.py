@@ -70,7 +70,7 @@ class Fold:
             "stood": [(*key, *stood) for key, stood in self.stood.items()],
             "moved": [(*key, *sums) for key, sums in moved.items()],
             "emptied": [key for key, (remaining, held) in moved.items() if remaining < 0 or held < 0],
-            "owed": [(*key, points) for key, points in self.owed.items() if points],
+            "owed": [(*key, points) for key, points in self.owed.items()],
             "went_on": [(*key, expires_at) for key, expires_at in self.periods.items()],
             "drawn": [(*key, *sums) for key, sums in self.drawn.items()],
             "extended": [(*key, *ends) for key, ends in self.extended.items()],

@@ -18,9 +18,7 @@ def lot(
     number: int, points: int, earned: int, available: int, expires: int, *, awaits: bool = False, period: int = 0
 ) -> Lot:
     source, root = Source("visit", str(number)), f"anna:{number}"
-    return Lot(
-        number, points, earned, available, expires, root, "2026-01", Funding.PROMO, source, None, awaits, period
-    )
+    return Lot(number, points, earned, available, expires, root, "2026-01", Funding.PROMO, source, None, awaits, period)
 
 
 @dataclass
