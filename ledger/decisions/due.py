@@ -14,8 +14,8 @@ from ledger.decisions.stock import release_lock
 from ledger.errors import InvalidCommand
 from ledger.events import CancelReason
 from ledger.policy import Policy
+from ledger.states.holds import Hold
 from ledger.states.lookup import States
-from ledger.states.member import Hold
 
 LOTS_MAX = 1_000
 HOLDS_MAX = 100

@@ -25,8 +25,9 @@ from ledger.policy import Policy, Terms
 from ledger.quantities import VALUE_MAX, Amount
 from ledger.refusals import Reason, Refusal, refuse
 from ledger.settings import Activity
+from ledger.states.holds import Hold
 from ledger.states.lookup import States
-from ledger.states.member import Hold, Member
+from ledger.states.member import Member
 from ledger.states.queues import Lot
 
 Taken = list[tuple[Lot, int]]

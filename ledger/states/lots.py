@@ -138,7 +138,7 @@ class Lots:
     # -- what can be spent
 
     def spendable(self, at: Instant) -> int:
-        """Points that are available at an instant, not expired, not held; where there is a quarantine, in there, too."""
+        """Points that are available at an instant, not expired, not held; those that are quarantined included."""
         if at < self.settled_at or self._quarantine is not None:  # The sums are of another time, or of fewer lots.
             lots = (self._lots[number] for _, numbers in self._by_expiry(self._behind(at)) for number in numbers)
             return sum(lot.points for lot in lots if lot.available_at <= at)
