@@ -1,6 +1,7 @@
 """Settings that change: from when on, for which decisions, and what cannot change."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -98,7 +99,7 @@ def test_a_change_does_not_begin_before_it_was_made(desk: Desk) -> None:
     ],
 )
 def test_what_amounts_and_days_on_record_depend_on_cannot_change(
-    desk: Desk, changes: dict[str, object], field: str
+    desk: Desk, changes: dict[str, Any], field: str
 ) -> None:
     """Edge case 6: a business date is never computed again."""
     assert desk.changes(**changes).invalid(f"settings.{field}")
@@ -136,7 +137,7 @@ def test_a_unit_may_be_added_and_the_expiry_of_one_changed(desk: Desk) -> None:
         ({"transfer_caps": (Amount("points", 5),), "backdating_seconds": 367 * 86_400}, "backdating_seconds"),
     ],
 )
-def test_settings_that_make_no_sense_name_their_field(desk: Desk, changes: dict[str, object], field: str) -> None:
+def test_settings_that_make_no_sense_name_their_field(desk: Desk, changes: dict[str, Any], field: str) -> None:
     assert desk.changes(**changes).invalid(f"settings.{field}")
     before = len(desk.running.memory.records)
     assert desk.when("anna earns 5").accepted
