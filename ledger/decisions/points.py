@@ -166,7 +166,7 @@ def decide_capture(states: States, policy: Policy, command: c.CaptureHold, at: I
     events: Events = [(states.member_stream(member.id), redeemed)]
     if points < hold.points:
         events += _released(states, member, hold, [(lot, left) for lot, left in rest if left], 0, at)
-    return events
+    return events + kept_alive(states, policy, member, at, (Activity.REDEEM,), events)
 
 
 def decide_release(states: States, policy: Policy, command: c.ReleaseHold, at: Instant) -> Decision:
