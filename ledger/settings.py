@@ -42,7 +42,7 @@ class Activity(StrEnum):
     PURCHASE = "PURCHASE"
     """A purchase is recorded, whether it earns or not."""
     REDEEM = "REDEEM"
-    """Points are spent: a redemption is placed, or a bill is paid with points."""
+    """Points are spent: a redemption is placed, a bill is paid with points, or a hold is captured."""
     TRANSFER = "TRANSFER"
     """Points are sent to another member."""
 

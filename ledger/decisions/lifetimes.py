@@ -24,6 +24,9 @@ from ledger.states.lots import Lots
 from ledger.states.member import Member
 from ledger.states.queues import Lot
 
+_MOVING = e.PointsHeld | e.PointsReleased | e.PointsRedeemed | e.PointsTransferredOut
+"""What the activities of a command do to lots before the periods of activity go on."""
+
 # -- what is granted
 
 
@@ -105,9 +108,6 @@ def kept_alive(
     return events
 
 
-_MOVING = (e.PointsHeld, e.PointsRedeemed, e.PointsReleased, e.PointsTransferredOut)
-
-
 def _periods(
     member: Member, unit: str, after: Instant, by: Instant, before: Iterable[tuple[str, e.Fact]]
 ) -> Iterator[e.ExtendedPeriod]:
@@ -128,20 +128,17 @@ def _periods(
 
 def _moved(member: Member, lots: Lots, event: Any) -> Iterator[tuple[int, int, int, int]]:
     """What an event does to periods: lots with points left, points, and points held, as differences."""
-    if isinstance(event, e.PointsRedeemed) and event.hold:
-        for lot in member.holds[event.hold].lots:
-            yield lot.period, 0, 0, -lot.points
-        return
-    if isinstance(event, e.PointsReleased):  # The rest of a hold that was captured: it is no longer held either.
-        rest = {lot.number: lot for lot in member.holds[event.hold].lots}
-        for part in event.parts:
-            number = lot_number(part.lot)
-            yield rest[number].period, int(lots.get(number) is None), part.points, 0
-        return
+    hold = member.holds.get(event.hold) if isinstance(event, e.PointsRedeemed | e.PointsReleased) else None
+    held = {lot.number: lot for lot in hold.lots} if hold is not None else {}
     for part in event.parts:
-        lot = lots.there(lot_number(part.lot))
-        held = part.points if isinstance(event, e.PointsHeld) else 0
-        yield lot.period, -(lot.points == part.points), -part.points, held
+        number, points = lot_number(part.lot), part.points
+        if isinstance(event, e.PointsReleased):
+            yield held[number].period, lots.get(number) is None, points, -points
+        elif held:
+            yield held[number].period, 0, 0, -points
+        else:
+            lot = lots.there(number)
+            yield lot.period, -(lot.points == points), -points, points if isinstance(event, e.PointsHeld) else 0
 
 
 # -- longer lives by request

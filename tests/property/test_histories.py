@@ -23,7 +23,7 @@ from tests.unit.ledger.running import Running, ScriptedClock
 BOTH = ("zoo", "bar")
 RARE = {"PROGRAMME_NOT_FOUND", "LIMIT_EXCEEDED", "REWARD_NOT_FOUND", "REWARD_UNAVAILABLE", "CLOCK_NOT_MANUAL"}
 RARE |= {"PRICE_CHANGED", "CLOCK_MOVED_BACK", "PROGRAMME_EXISTS", "LATER_CHANGE_EXISTS", "HOLDS_OPEN", "LOT_EXPIRED"}
-RARE |= {"EXPIRY_NOT_LATER", "STOCK_DISCONTINUED"}
+RARE |= {"EXPIRY_NOT_LATER"}
 """Refusals that these histories seldom lead to."""
 
 

@@ -100,6 +100,8 @@ def test_what_lives_on_by_a_late_activity_and_what_began_anew_go_on_together(des
         (Activity.REDEEM, "anna redeems mug as r1"),
         (Activity.REDEEM, "anna buys tea 0.20 as o1 paying 20 points worth 0.20"),
         (Activity.REDEEM, "anna buys tea 0.20 as o1 paying 20 points of h1 worth 0.20"),
+        (Activity.REDEEM, "anna captures h1"),
+        (Activity.REDEEM, "anna captures 5 of h1"),
         (Activity.TRANSFER, "anna gives 20 to bo"),
     ],
 )
