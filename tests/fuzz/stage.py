@@ -123,8 +123,9 @@ class Stage:
         return self.run(self._call(rpc, wires))
 
     async def _call(self, rpc: Rpc, wires: Sequence[bytes]) -> Ended:
+        ended = asyncio.Event()
         if rpc.takes_stream:
-            call = self._channel.stream_stream(rpc.path)(iter(wires))
+            call = self._channel.stream_stream(rpc.path)(_one_by_one(rpc, wires, ended))
         elif rpc.gives_stream:
             call = self._channel.unary_stream(rpc.path)(wires[0])
         else:
@@ -134,6 +135,8 @@ class Stage:
         except grpc.aio.AioRpcError as error:
             details = dict(error.trailing_metadata()).get(DETAILS, b"")
             return Ended(error.code(), bytes(details), error.details() or "", ())
+        finally:
+            ended.set()
 
     def good_command(self, rpc: Rpc) -> Ended:
         """A command that nothing is wrong with: a new member."""
@@ -169,6 +172,15 @@ class Stage:
             self.run(self._stack.aclose())
         finally:
             self.runner.close()
+
+
+async def _one_by_one(rpc: Rpc, wires: Sequence[bytes], ended: asyncio.Event) -> AsyncIterator[bytes]:
+    """The requests of a stream up to the first that ends it: a client that still writes then may lose the status."""
+    for wire in wires:
+        yield wire
+        if parse(rpc.request, wire) is None:
+            await ended.wait()
+            return
 
 
 def _follows(rpc: Rpc, wire: bytes) -> bool:

@@ -69,13 +69,13 @@ def test_bad_input_is_answered_on_postgres(postgres: PostgresStage, rpc: Rpc) ->
 @pytest.mark.long
 @every_rpc
 def test_much_bad_input_is_answered(memory: MemoryStage, rpc: Rpc) -> None:
-    fuzz(memory, rpc, settings(LONG, max_examples=1_500))
+    fuzz(memory, rpc, settings(LONG, max_examples=500))
 
 
 @pytest.mark.long
 @every_rpc
 def test_much_bad_input_is_answered_on_postgres(postgres: PostgresStage, rpc: Rpc) -> None:
-    fuzz(postgres, rpc, settings(LONG, max_examples=500))
+    fuzz(postgres, rpc, settings(LONG, max_examples=200))
 
 
 def fuzz(stage: Stage, rpc: Rpc, how: settings) -> None:
@@ -95,7 +95,6 @@ def fuzz(stage: Stage, rpc: Rpc, how: settings) -> None:
         after = stage.stored()
         stored = newly_stored(rpc, requests, ended)
         assert stored is None or after.outcomes == before.outcomes + stored
-        assert after != before or not stored
         assert after == before or stored != 0
         assert stage.good_command(ENROL).code is grpc.StatusCode.OK
 
