@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from loyalty.v1 import commands_pb2, queries_pb2
+from tests.integration.access_world import contract
 
 README = Path(__file__).parents[2] / "protos" / "README.md"
 _ERROR = re.compile(r"^\| `([A-Z_]+)` \| ([A-Z_]+) \|", re.MULTILINE)
@@ -32,17 +32,15 @@ class Rpc(NamedTuple):
 
 
 def rpcs() -> Iterator[Rpc]:
-    """Every RPC of the contract."""
-    for file in (commands_pb2.DESCRIPTOR, queries_pb2.DESCRIPTOR):
-        for service in file.services_by_name.values():
-            for method in service.methods:
-                yield Rpc(
-                    f"/{service.full_name}/{method.name}",
-                    GetMessageClass(method.input_type),
-                    GetMessageClass(method.output_type),
-                    method.client_streaming,
-                    method.server_streaming,
-                )
+    """Every RPC of every file of the contract."""
+    for method in contract():
+        yield Rpc(
+            f"/{method.containing_service.full_name}/{method.name}",
+            GetMessageClass(method.input_type),
+            GetMessageClass(method.output_type),
+            method.client_streaming,
+            method.server_streaming,
+        )
 
 
 def documented() -> dict[str, grpc.StatusCode]:
