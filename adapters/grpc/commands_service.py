@@ -10,6 +10,7 @@ import grpc
 from adapters.grpc.closing import Closed, Closing
 from adapters.grpc.fields import ident
 from adapters.grpc.from_proto import DECODERS, decode_batch, decode_request
+from adapters.grpc.paths import in_request
 from adapters.grpc.ports import Sweeper
 from adapters.grpc.positions import parse_position
 from adapters.grpc.replies import Context, Refused, streaming, unary
@@ -39,7 +40,7 @@ def _single(decode: Callable[[Any], Command]) -> Method:
         request = decode_request(body.header, (decode(body),))
         (outcome,) = await service.ledger.execute((request,))
         if isinstance(outcome, LedgerError):
-            raise outcome
+            raise in_request(outcome) if isinstance(outcome, InvalidCommand) else outcome
         if not isinstance(outcome.answer, Receipt):
             raise Refused(outcome.answer, outcome.repeated)
         receipt = answers_pb2.Receipt()
@@ -139,9 +140,24 @@ class CommandService(CommandServiceServicer):
         decoded = decode_batch(commands)
         requests = [request for request in decoded if type(request) is Request]
         outcomes = await self.ledger.execute(requests) if requests else ()
+        if any(type(outcome) is InvalidCommand for outcome in outcomes):
+            outcomes = _in_requests(commands, decoded, outcomes)
         if len(requests) == len(decoded):
             return encode_results(outcomes)
         return encode_results(_in_place(decoded, outcomes))
+
+
+def _in_requests(
+    commands: Sequence[pb.Command],
+    decoded: Sequence[Request | InvalidCommand],
+    outcomes: Sequence[Outcome | LedgerError],
+) -> list[Outcome | LedgerError]:
+    """The ledger's answers, with what is wrong named as in the commands that it was asked."""
+    asked = (command for command, entry in zip(commands, decoded, strict=True) if isinstance(entry, Request))
+    return [
+        in_request(outcome, command) if isinstance(outcome, InvalidCommand) else outcome
+        for command, outcome in zip(asked, outcomes, strict=True)
+    ]
 
 
 def _in_place(

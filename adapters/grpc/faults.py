@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from ledger.errors import CommandIdReused, Fenced, InvalidCommand, Overloaded, Unavailable
@@ -48,6 +48,9 @@ _RETRY = Fault(
     "no answer can be given now, the outcome may be unknown: retry with the same command id",
 )
 _KNOWN: dict[type[Exception], Fault] = {
+    DecodeError: Fault(
+        grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", "these bytes can't be decoded as a request of this RPC"
+    ),
     CommandIdReused: Fault(
         grpc.StatusCode.ALREADY_EXISTS, "COMMAND_ID_REUSED", "this command id was used before, for another request"
     ),

@@ -1,7 +1,7 @@
 """The service that answers questions, of the views and of the log."""
 
 from adapters.grpc.closing import Closing
-from adapters.grpc.fields import at_most, command_id, ident, label, optional_ident, optional_instant
+from adapters.grpc.fields import at_most, command_id, ident, label, optional_ident, optional_instant, optional_label
 from adapters.grpc.positions import parse_position, position_token
 from adapters.grpc.replies import Context, streaming, unary
 from adapters.grpc.to_proto import fill_receipt, fill_refusal
@@ -159,12 +159,10 @@ class QueryService(QueryServiceServicer):
     async def SubscribeEvents(self, request: events_pb2.SubscribeEventsRequest, context: Context) -> None:
         """The events of the log."""
         topics = at_most(request.topics, TOPICS_MAX, "topics")
-        if len(request.stream) > STREAM_LENGTH_MAX:
-            raise InvalidCommand("stream", f"has more than {STREAM_LENGTH_MAX} characters")
         batches = self._log.records(
             parse_position(request.after, "after"),
             programme=optional_ident(request.programme, "programme"),
-            stream=request.stream,
+            stream=optional_label(request.stream, "stream", STREAM_LENGTH_MAX),
             topics=tuple(label(topic, "topics") for topic in topics),
             follow=request.follow,
         )

@@ -10,6 +10,7 @@ from google.rpc import status_pb2
 from adapters.grpc.closing import Closed
 from adapters.grpc.faults import DETAILS_KEY, Fault, add_detail, fault_of, fault_status, status_of
 from adapters.grpc.to_proto import fact_texts, fill_refusal
+from adapters.grpc.undecodable import readable
 from ledger.refusals import Refusal
 from loyalty.v1 import answers_pb2
 
@@ -18,6 +19,12 @@ Context = grpc.aio.ServicerContext[Any, Any]
 _Service = TypeVar("_Service")
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
+
+FACTS_BYTES_MAX = 512
+"""Of one fact as text, and of all of them in the message: clients throw a status away that comes to more than 8 KiB.
+
+Longer ones, such as sixteen substitutes with long names, stand in the typed refusal only.
+"""
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _STOPPING = Fault(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", "the server stops: call again")
@@ -40,6 +47,7 @@ def unary(
     @wraps(method)
     async def answer(service: _Service, request: _Request, context: Context) -> _Response:
         try:
+            readable(request)
             return await method(service, request)
         except Exception as error:
             await end(context, error, request)
@@ -55,6 +63,7 @@ def streaming(
     @wraps(method)
     async def answer(service: _Service, request: _Request, context: Context) -> None:
         try:
+            readable(request)
             await method(service, request, context)
         except Exception as error:
             await end(context, error, request)
@@ -80,9 +89,11 @@ def _status(error: Exception, correlation_id: str) -> status_pb2.Status:
 
 def _refusal_status(refusal: Refusal, repeated: bool) -> status_pb2.Status:
     """FAILED_PRECONDITION with the reason and facts as ErrorInfo, and the typed refusal."""
-    facts = fact_texts(refusal.facts)
+    texts = fact_texts(refusal.facts).items()
+    facts = {name: text for name, text in texts if len(text.encode()) <= FACTS_BYTES_MAX}
     said = ", ".join(f"{name}={value}" for name, value in facts.items())
-    message = f"{refusal.reason.value} ({said})" if said else refusal.reason.value
+    short = 0 < len(said.encode()) <= FACTS_BYTES_MAX
+    message = f"{refusal.reason.value} ({said})" if short else refusal.reason.value
     status = status_of(grpc.StatusCode.FAILED_PRECONDITION, refusal.reason.value, message, facts)
     detail = answers_pb2.Refusal()
     fill_refusal(detail, refusal, repeated)

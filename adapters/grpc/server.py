@@ -20,6 +20,7 @@ from adapters.grpc.closing import Closed, Closing
 from adapters.grpc.commands_service import CommandService
 from adapters.grpc.ports import Sweeper
 from adapters.grpc.queries_service import QueryService
+from adapters.grpc.undecodable import Tolerant
 from ledger.ports import Ledger, Log
 from loyalty.v1.commands_pb2_grpc import add_CommandServiceServicer_to_server
 from loyalty.v1.queries_pb2_grpc import add_QueryServiceServicer_to_server
@@ -119,8 +120,9 @@ def build_server(
         maximum_concurrent_rpcs=options.rpcs_max,
     )
     closing = Closing()
-    add_CommandServiceServicer_to_server(CommandService(ledger, sweeper, closing), server)
-    add_QueryServiceServicer_to_server(QueryService(log, queries, closing), server)
+    tolerant = Tolerant(server)
+    add_CommandServiceServicer_to_server(CommandService(ledger, sweeper, closing), tolerant)
+    add_QueryServiceServicer_to_server(QueryService(log, queries, closing), tolerant)
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     if options.tls is None:
         port = server.add_insecure_port(address)

@@ -20,7 +20,8 @@ def read_token(token: str, first: Sequence[Any]) -> list[Any]:
         key = msgspec.json.decode(urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=list[str | int])
     except (ValueError, msgspec.MsgspecError):
         key = []
-    if list(map(type, key)) != list(map(type, first)):
+    # PostgreSQL knows no text with a NUL, and no row has one.
+    if list(map(type, key)) != list(map(type, first)) or any("\0" in part for part in key if isinstance(part, str)):
         raise InvalidCommand("page_token", "was not given by this query")
     return key
 

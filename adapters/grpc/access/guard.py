@@ -18,6 +18,7 @@ from adapters.grpc.access.limits import RateLimits
 from adapters.grpc.access.roles import RULES, Rule, Scope
 from adapters.grpc.faults import Denied
 from adapters.grpc.replies import end
+from adapters.grpc.undecodable import readable
 
 _log = structlog.get_logger(__name__)
 
@@ -135,6 +136,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 if self._limits.exceeded(caller.actor):
                     raise rate_limited()
                 self._limits.spend(caller.actor, 1)
+            readable(request)
             if rule is not None:
                 _check_programme(rule, request, caller)
             return caller
