@@ -5,15 +5,13 @@ from contextlib import contextmanager
 
 import psycopg
 
-from tests.conftest import Database
-
 TABLES = ("events", "outcomes", "batches")
 
 
 @contextmanager
-def tampering(database: Database) -> Iterator[psycopg.Connection]:
+def tampering(superuser_dsn: str) -> Iterator[psycopg.Connection]:
     """A superuser's connection under which nothing is append-only."""
-    with psycopg.connect(database.superuser_dsn) as connection:
+    with psycopg.connect(superuser_dsn) as connection:
         for table in TABLES:
             connection.execute(f"ALTER TABLE ledger.{table} DISABLE TRIGGER append_only".encode())
         yield connection

@@ -59,7 +59,7 @@ def auditor(database: Database, tmp_path: Path) -> Auditor:
 
 def cut_off(database: Database, batches: int) -> None:
     """Take the last batches away, and leave a log that is sound in itself."""
-    with tampering(database) as connection:
+    with tampering(database.superuser_dsn) as connection:
         connection.execute(
             """
             WITH gone AS (
@@ -139,7 +139,7 @@ async def test_a_refusal_that_was_cut_off_is_found_although_it_left_no_event(wor
 
 async def test_a_byte_changed_before_a_kept_head_is_named(world: World, auditor: Auditor) -> None:
     auditor.keep()
-    with tampering(world.database) as connection:
+    with tampering(world.database.superuser_dsn) as connection:
         connection.execute("UPDATE ledger.events SET actor = 'somebody' WHERE position = 2")
     checked = auditor.check()
     assert checked.exit_code == 1

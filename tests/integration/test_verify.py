@@ -56,7 +56,7 @@ def segments_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def change(log: Database, statement: str) -> None:
-    with tampering(log) as connection:
+    with tampering(log.superuser_dsn) as connection:
         assert connection.execute(statement.encode()).rowcount == 1
 
 

@@ -1,0 +1,101 @@
+"""An analyst: asks the views in SQL, and gets what the queries of the service say."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.grpc.client import NotFound
+from loyalty.v1.queries_pb2 import RedemptionState
+from tests.acceptance.shop import Shop, loyalty, read, wait_for_views
+
+
+@pytest.fixture
+def programme(shop: Shop, data_dir: Path) -> str:
+    """A shop with something to look at: two customers, two rewards, three redemptions, points that end soon."""
+    shop.joins("anna", "bo")
+    shop.buys("anna", "A-1", yuan=2_000)
+    shop.buys("bo", "A-2", yuan=700)
+    shop.thanks("bo", 30, review="r-1", expires_at=datetime.now(UTC) + timedelta(days=10))
+    shop.offers("mug", points=500, stock=5)
+    shop.offers("bowl", points=300, stock=5)
+    for number, (member, reward) in enumerate((("anna", "mug"), ("anna", "mug"), ("bo", "bowl"))):
+        shop.redeems(member, reward, redemption=f"R-{number}")
+    shop.ledger.fulfil(redemption="R-0")
+    shop.done(shop.ledger.cancel(redemption="R-2"))
+    wait_for_views(data_dir)
+    return shop.ledger.aio.header.programme
+
+
+def test_what_was_issued_spent_and_is_left(shop: Shop, programme: str, data_dir: Path) -> None:
+    """Issued = spent + left, by statement and by lot (A04)."""
+    ((issued, spent),) = read(
+        data_dir,
+        "SELECT sum(points) FILTER (WHERE points > 0), -sum(points) FILTER (WHERE points < 0)"
+        " FROM projections.statement_entries WHERE programme = %s",
+        programme,
+    )
+    ((left, held),) = read(
+        data_dir, "SELECT sum(remaining), sum(held) FROM projections.balance_lots WHERE programme = %s", programme
+    )
+    assert (issued, spent, left, held) == (2_730, 500, 1_730, 500)
+    assert issued == spent + left + held
+    assert left + held == sum(shop.points(member).balance for member in ("anna", "bo"))
+
+
+def test_which_rewards_are_asked_for(shop: Shop, programme: str, data_dir: Path) -> None:
+    """The most wanted rewards, and what became of the redemptions (A02); the query says the same of each."""
+    rows = read(
+        data_dir,
+        "SELECT reward, count(*), count(*) FILTER (WHERE state = 'FULFILLED'), sum(points)"
+        " FROM projections.redemptions WHERE programme = %s GROUP BY reward ORDER BY count(*) DESC LIMIT 10",
+        programme,
+    )
+    assert rows == [("mug", 2, 1, 1_000), ("bowl", 1, 0, 300)]
+    states = read(data_dir, "SELECT redemption, state FROM projections.redemptions WHERE programme = %s", programme)
+    for redemption, state in states:
+        answer = shop.ledger.get_redemption(redemption=redemption, min_position=shop.position).redemption
+        assert RedemptionState.Name(answer.state) == f"REDEMPTION_STATE_{state}"
+
+
+def test_which_points_end_within_a_month(shop: Shop, programme: str, data_dir: Path) -> None:
+    """Whom to remind, and of how many points (X04); the lots of the query end with the same ones."""
+    rows = read(
+        data_dir,
+        "SELECT member, unit, remaining FROM projections.balance_buckets"
+        " WHERE programme = %s AND expires_at < now() + interval '1 month' AND remaining > 0",
+        programme,
+    )
+    assert rows == [("bo", "points", 30)]
+    first = shop.ledger.list_lots(member="bo", min_position=shop.position).lots[0]
+    assert (first.points, first.source.id) == (30, "r-1")
+
+
+def test_the_stock_in_sql_is_the_stock_of_the_service(shop: Shop, programme: str, data_dir: Path) -> None:
+    rows = read(
+        data_dir,
+        "SELECT sku, on_hand, locked, available, shipped FROM projections.inventory_items WHERE programme = %s"
+        " ORDER BY sku",
+        programme,
+    )
+    assert rows == [("bowl", 5, 0, 5, 0), ("mug", 4, 1, 3, 1)]
+    items = shop.ledger.list_inventory(min_position=shop.position).items
+    assert [(item.sku, item.on_hand, item.locked, item.available, item.shipped) for item in items] == rows
+
+
+def test_a_balance_of_yesterday_can_be_asked_today(shop: Shop, programme: str) -> None:
+    """Before the shop was there, anna had nothing; now she has (R18)."""
+    assert shop.ledger.get_balance(member="anna", at=datetime.now(UTC) - timedelta(days=1)).balances[0].open == 0
+    assert shop.points("anna").open == 1_000
+    with pytest.raises(NotFound):
+        shop.ledger.get_balance(member="nobody")
+
+
+def test_the_command_line_shows_the_same(shop: Shop, programme: str, data_dir: Path) -> None:
+    """Balance, statement and inventory, without a program of one's own."""
+    assert "1,000" in loyalty(data_dir, "balance", programme, "anna").stdout
+    assert "redemption R-0" in loyalty(data_dir, "statement", programme, "anna").stdout
+    assert "bowl" in loyalty(data_dir, "inventory", programme).stdout
+    missing = loyalty(data_dir, "balance", programme, "nobody")
+    assert missing.returncode == 1
+    assert "not found" in missing.stderr
