@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
+import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from adapters.app.settings import Settings
@@ -21,31 +22,64 @@ OPTIONS = (
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
 )
 READY = "ready on "
+PROCESSES = "adapters.app."
+"""What the names of the modules begin with that a supervisor starts as processes."""
+
+
+class BackgroundService:
+    """`loyalty serve` in processes of its own, ready for commands."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start it and wait until its writer leads. Raises RuntimeError if it does not get there."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "adapters.cli.main", "serve"],
+            env={**os.environ, **settings.environment()},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            self.address = self._read_address()
+            _await_health(self.address)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _read_address(self) -> str:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(READY):
+                return line.removeprefix(READY).strip()
+        raise RuntimeError("the service did not start; what it logged stands above")
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        self._process.send_signal(signal.SIGTERM)
+        self._end()
+
+    def kill(self) -> None:
+        """End all its processes as `kill -9` does, the supervisor first; PostgreSQL goes on."""
+        own = psutil.Process(self._process.pid)
+        children = [child for child in own.children() if any(part.startswith(PROCESSES) for part in child.cmdline())]
+        processes = [own, *children]
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes)
+        self._end()
+
+    def _end(self) -> None:
+        assert self._process.stdout is not None
+        self._process.wait()
+        self._process.stdout.close()
 
 
 @contextmanager
 def running_service(settings: Settings) -> Iterator[str]:
-    """A service of its own processes; gives the address it answers at. Raises RuntimeError if it does not start."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "adapters.cli.main", "serve"],
-        env={**os.environ, **settings.environment()},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
+    """A service for a while; gives the address it answers at. Raises RuntimeError if it does not start."""
+    service = BackgroundService(settings)
     try:
-        for line in process.stdout:
-            if line.startswith(READY):
-                address = line.removeprefix(READY).strip()
-                _await_health(address)
-                yield address
-                break
-        else:
-            raise RuntimeError("the service did not start; what it logged stands above")
+        yield service.address
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-        process.stdout.close()
+        service.stop()
 
 
 def _await_health(address: str, seconds: float = 60) -> None:

@@ -31,7 +31,7 @@ def rows(address: str) -> Iterator[Row]:
 
 def _row(name: str, work: str, address: str, commands: list[c.Command]) -> Row:
     run = drive.batches(address, list(_batches(commands)), in_flight=4)
-    return Row(name, f"{work}, batches of 1,000", run.rate, "commands/s", BAR)
+    return Row(name, work, run.rate, "commands/s", BAR, notes="batches of 1,000")
 
 
 def _batches(commands: Iterable[c.Command]) -> Iterator[c.ExecuteRequest]:

@@ -3,17 +3,17 @@
 import asyncio
 import time
 from contextlib import suppress
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+import grpc
 import psutil
 import psycopg
-from psycopg.errors import UndefinedTable
 
-from adapters.app.settings import Settings
 from adapters.app.writer import WallClock
-from adapters.cli.bench import drive, workload, yardsticks
+from adapters.cli.bench import catching_up, drive, workload, yardsticks
 from adapters.cli.bench.table import Row
-from adapters.cli.service import running_service
+from adapters.cli.service import BackgroundService, running_service
 from adapters.grpc.client import uuid7
 from adapters.postgres.embedded import EmbeddedServer
 from adapters.postgres.store import PostgresStore
@@ -24,14 +24,16 @@ from ledger.events import Source
 from ledger.quantities import Amount
 from ledger.writer import Writer
 from loyalty.v1.commands_pb2 import ExecuteRequest
+from projections.registry import PROJECTIONS
 
 if TYPE_CHECKING:
     from adapters.cli.bench.run import Bench
 
-_CHECKPOINTS = "SELECT min(position) FROM projections.projections WHERE name = ANY(%s)"
 MEMBERS_TOUCHED = 1_000_000
 FULL_EVENTS = 10_000_000
 LOAD_BATCH = 8_192
+KILLED_COMMANDS = 80_000
+"""In the load under which the service is killed, after a quarter of it."""
 
 
 def run(bench: "Bench", full: bool) -> None:
@@ -86,13 +88,16 @@ def _events(bench: "Bench") -> int:
 
 
 def _w8(bench: "Bench") -> None:
-    """A kill -9 and a restart on the long log; then the writer's memory with a million members touched."""
+    """A kill -9 under load and a restart on the long log; then the writer's memory with a million members touched."""
+    _kill_under_load(bench)
     length = _events(bench)
     begin = time.perf_counter()
     with running_service(bench.settings) as address:
         ready = time.perf_counter() - begin
-        notes = f"{length:,} events; PostgreSQL is running, Python starts anew"
-        bench.add(Row("W8", "restart to ready on a long log", ready, "s", 3, True, notes=notes))
+        notes = (
+            f"after kill -9 of all its processes under load, on {length:,} events; PostgreSQL went on and is adopted"
+        )
+        bench.add(Row("W8", "restart to ready", ready, "s", 3, True, notes=notes))
         first = 1_000_000
         commands = list(workload.enrol(first, first + MEMBERS_TOUCHED))
         requests = [
@@ -100,9 +105,30 @@ def _w8(bench: "Bench") -> None:
         ]
         drive.batches(address, requests, in_flight=4)
         resident = max(_writers_bytes(), default=0) / 2**20
-    notes = f"limit of the states {bench.settings.writer_memory_mib} MiB; resident memory of the process"
+    notes = f"resident memory of the process; the states may take {bench.settings.writer_memory_mib:,} MiB"
     work = "writer memory, a million members touched"
     bench.add(Row("W8m", work, resident, "MiB", 1_536, True, notes=notes))
+
+
+def _kill_under_load(bench: "Bench") -> None:
+    """Send grants, and end the service with SIGKILL in the middle of them."""
+    service = BackgroundService(bench.settings)
+    before = _events(bench)
+    load = get_context("spawn").Process(target=_send, args=(service.address,))
+    load.start()
+    while _events(bench) < before + KILLED_COMMANDS // 4 and load.is_alive():
+        time.sleep(0.01)
+    under_load = load.is_alive()
+    service.kill()
+    load.join()
+    if not under_load:
+        raise RuntimeError("all was done before the service was killed")
+
+
+def _send(address: str) -> None:
+    members = workload.zipf_members(workload.MEMBERS, KILLED_COMMANDS, seed=13)
+    with suppress(grpc.RpcError):
+        drive.batches(address, workload.earn_batches(members, 1_000, "w8-"), in_flight=4)
 
 
 def _writers_bytes() -> list[int]:
@@ -121,30 +147,18 @@ def _w9(bench: "Bench") -> None:
         raise RuntimeError(f"the chain does not verify: {report.problems[0]}")
     yardstick = yardsticks.read_rate(bench.owner_dsn, min(report.events, 500_000))
     rate = report.events / report.seconds
-    notes = f"{report.events:,} events and {report.commands:,} answers"
-    bench.add(
-        Row(
-            "W9", "verify the hash chain, two processes", rate, "events/s", 300_000, False, yardstick, "COPY out", notes
-        )
-    )
+    notes = f"{report.events:,} events and {report.commands:,} answers, two processes"
+    bench.add(Row("W9", "verify the hash chain", rate, "events/s", 300_000, False, yardstick, "COPY out", notes))
 
 
 def _w6(bench: "Bench") -> None:
     """The projections catch up from nothing, together, as one process."""
     length = _events(bench)
     yardstick = yardsticks.read_rate(bench.owner_dsn, min(length, 500_000))
-    settings = Settings(data_dir=bench.settings.data_dir, host="127.0.0.1", port=0, log_level="warning")
-    begin = time.perf_counter()
-    with running_service(settings), psycopg.connect(bench.app_dsn, autocommit=True) as connection:
-        seconds = 0.0
-        while True:
-            row = None
-            with suppress(UndefinedTable):  # until the projections have made their tables
-                row = connection.execute(_CHECKPOINTS, (["balance", "inventory"],)).fetchone()
-            seconds = time.perf_counter() - begin
-            if row and row[0] is not None and row[0] >= length:
-                break
-            time.sleep(0.1)
-    notes = f"{length:,} events; all views run in that process"
-    work = "projections catching up (balance, inventory)"
-    bench.add(Row("W6", work, length / seconds, "events/s", 100_000, False, yardstick, "COPY out", notes))
+    for name, work, views in (
+        ("W6", "catching up, balance and inventory", ("balance", "inventory")),
+        ("W6all", "catching up, all views", tuple(projection.name for projection in PROJECTIONS)),
+    ):
+        rate = catching_up.events_per_second(bench.app_dsn, length, views)
+        notes = f"{length:,} events from nothing, {len(views)} views in one process"
+        bench.add(Row(name, work, rate, "events/s", 100_000, False, yardstick, "COPY out", notes))

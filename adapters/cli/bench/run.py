@@ -126,13 +126,14 @@ def _w1(bench: Bench, address: str) -> None:
         "half_of_yardstick_met": rate >= 0.5 * yardstick,
     }
     notes = (
-        f"first tenth {details['first_tenth']:,}, last tenth {details['last_tenth']:,},"
+        "100,000 members by Zipf, 4 batches in flight;"
+        f" first tenth {details['first_tenth']:,}, last tenth {details['last_tenth']:,},"
         f" with a million outcomes stored {details['with_1000000_outcomes_stored']:,}"
     )
-    work = "earns, batches of 1,000, 100,000 members by Zipf, 4 in flight"
+    work = "earns, batches of 1,000"
     bench.add(Row("W1", work, rate, "commands/s", 60_000, False, yardstick, "COPY of the same rows", notes, details))
     if bench.wanted("W10"):
-        bench.add(Row("W10", "disk per earn, indexes and outcomes included", bytes_each, "bytes", 650, True))
+        bench.add(Row("W10", "disk per earn", bytes_each, "bytes", 650, True, notes="indexes and outcomes included"))
 
 
 def _w2(bench: Bench, address: str) -> None:
@@ -143,11 +144,11 @@ def _w2(bench: Bench, address: str) -> None:
     yardstick = yardsticks.empty_calls_rate(address, callers=64, seconds=3)
     latencies = percentiles(run.latencies)
     notes = ", ".join(f"{name} {value} ms" for name, value in latencies.items())
-    work = "single Earn calls, 64 callers"
+    work = "single earns, 64 callers"
     bench.add(
         Row("W2", work, run.rate, "calls/s", 4_500, False, yardstick, "empty calls", notes, {"latency_ms": latencies})
     )
-    bench.add(Row("W2p99", "the same, p99", latencies["p99"], "ms", 40, lower_is_better=True))
+    bench.add(Row("W2p99", "single earns, p99", latencies["p99"], "ms", 40, lower_is_better=True))
 
 
 def _w3(bench: Bench, address: str) -> None:
@@ -157,7 +158,8 @@ def _w3(bench: Bench, address: str) -> None:
     yardstick = yardsticks.empty_calls_rate(address, callers=64, seconds=3)
     latencies = percentiles(run.latencies)
     notes = ", ".join(f"{name} {value} ms" for name, value in latencies.items())
-    work = "Python client batching by itself, 1,000 callers"
+    notes = f"one command each, batched by the client itself; {notes}"
+    work = "earns, 1,000 callers of the Python client"
     bench.add(
         Row(
             "W3",
@@ -187,8 +189,8 @@ def _w4(bench: Bench, address: str) -> None:
     if placed != demand // 10:
         raise RuntimeError(f"{placed} units of {demand // 10} were redeemed")
     yardstick = yardsticks.hot_row_rate(bench.owner_dsn, clients=8, seconds=3)
-    notes = f"{placed:,} of {demand:,} placed, exactly the stock; the others refused"
-    work = "redemptions of one hot SKU, batches of 1,000"
+    notes = f"batches of 1,000; {placed:,} of {demand:,} placed, exactly the stock; the others refused"
+    work = "redemptions of one hot SKU"
     name = "one transaction each on a hot row"
     bench.add(Row("W4", work, run.rate, "commands/s", 15_000, False, yardstick, name, notes))
 
@@ -207,5 +209,5 @@ def _w10(bench: Bench, address: str) -> None:
     )
     run = drive.batches(address, list(_chunks(commands, 1_000)), in_flight=4)
     each = (bench.sizes() - before) / count
-    notes = f"recorded at {run.rate:,.0f} purchases/s, by the base rate only"
+    notes = f"indexes and outcomes included; recorded at {run.rate:,.0f} purchases/s, by the base rate only"
     bench.add(Row("W10p", "disk per purchase of 10 lines", each, "bytes", 1_700, True, notes=notes))
