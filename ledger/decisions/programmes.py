@@ -101,20 +101,23 @@ def _check_expiries(settings: Settings) -> None:
 
 def _check_expiry(field: str, expiry: Expiry) -> None:
     match expiry:
-        case LotAge() | Inactivity():
-            if not 1 <= expiry.months <= MONTHS_MAX:
-                raise InvalidCommand(f"{field}.months", f"must be from 1 to {MONTHS_MAX}, not {expiry.months}")
+        case LotAge():
+            _check_months(f"{field}.lot_age", expiry.months, 1)
+        case Inactivity():
+            _check_months(f"{field}.inactivity", expiry.months, 1)
+            if not expiry.activities or len(set(expiry.activities)) < len(expiry.activities):
+                raise InvalidCommand(f"{field}.inactivity.activities", "must name at least one activity, each once")
         case FixedDate():
-            if not 0 <= expiry.months <= MONTHS_MAX:
-                raise InvalidCommand(f"{field}.months", f"must be from 0 to {MONTHS_MAX}, not {expiry.months}")
+            _check_months(f"{field}.fixed_date", expiry.months, 0)
             if not 1 <= expiry.month <= 12:
-                raise InvalidCommand(f"{field}.month", f"must be from 1 to 12, not {expiry.month}")
+                raise InvalidCommand(f"{field}.fixed_date.month", f"must be from 1 to 12, not {expiry.month}")
             if not 1 <= expiry.day <= monthrange(LEAP_YEAR, expiry.month)[1]:
-                raise InvalidCommand(f"{field}.day", f"is no day of month {expiry.month}: {expiry.day}")
-    if isinstance(expiry, Inactivity) and (
-        not expiry.activities or len(set(expiry.activities)) < len(expiry.activities)
-    ):
-        raise InvalidCommand(f"{field}.activities", "must name at least one activity, each once")
+                raise InvalidCommand(f"{field}.fixed_date.day", f"is no day of month {expiry.month}: {expiry.day}")
+
+
+def _check_months(field: str, months: int, least: int) -> None:
+    if not least <= months <= MONTHS_MAX:
+        raise InvalidCommand(f"{field}.months", f"must be from {least} to {MONTHS_MAX}, not {months}")
 
 
 def _check_transfer_caps(settings: Settings) -> None:

@@ -28,7 +28,7 @@ SHORT = settings(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
-"""The same examples on every machine; those of `make test-long` are new ones each time."""
+"""The same examples on every machine, as many in all however many RPCs; those of `make test-long` are new each time."""
 LONG = settings(SHORT, derandomize=False)
 
 every_rpc = pytest.mark.parametrize("rpc", RPCS, ids=[rpc.name for rpc in RPCS])
@@ -58,12 +58,12 @@ def postgres(template: Database, server: Endpoint) -> Iterator[PostgresStage]:
 
 @every_rpc
 def test_bad_input_is_answered(memory: MemoryStage, rpc: Rpc) -> None:
-    fuzz(memory, rpc, settings(SHORT, max_examples=25))
+    fuzz(memory, rpc, settings(SHORT, max_examples=800 // len(RPCS)))
 
 
 @every_rpc
 def test_bad_input_is_answered_on_postgres(postgres: PostgresStage, rpc: Rpc) -> None:
-    fuzz(postgres, rpc, settings(SHORT, max_examples=10))
+    fuzz(postgres, rpc, settings(SHORT, max_examples=320 // len(RPCS)))
 
 
 @pytest.mark.long
