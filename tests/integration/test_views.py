@@ -19,7 +19,7 @@ from ledger.errors import InvalidCommand
 from ledger.events import TOPICS, DebtRepaid, PointsClawedBack, PointsReinstated
 from ledger.quantities import Balance
 from ledger.receipts import Outcome, Receipt
-from ledger.settings import ClockKind
+from ledger.settings import Activity, ClockKind, Inactivity
 from ledger.writer import Answer
 from projections.queries import DueSubject, EntryRow, NotFound, TooFarBehind
 from tests.conftest import Database
@@ -216,6 +216,43 @@ async def test_a_balance_goes_by_the_clock_and_not_by_what_was_posted(world: Wor
     assert (answer.at, answer.position) == (world.lines.moment("2026-02-02"), world.position)
     later = await world.queries.balance(PROGRAMME, "anna", at=world.lines.moment("2026-02-10 00:00"))
     assert later.balances[0] == Balance("anna", "points", 25)
+
+
+async def test_a_balance_says_how_the_member_stands(world: World) -> None:
+    """Edge case 20: what is earned while a member is frozen is neither open nor pending."""
+    await world.open(clock=ClockKind.MANUAL)
+    told = []
+    for lines in (
+        ("anna earns 20",),
+        ("anna is frozen for anomaly", "anna earns 7", "anna earns 5 available 2026-02-01"),
+        ("anna is free again for cleared",),
+        ("anna leaves for moving",),
+    ):
+        await world.given(*lines)
+        answer = await world.queries.balance(PROGRAMME, "anna", min_position=world.position)
+        told.append((answer.status, answer.balances[0]))
+    assert told == [
+        ("ACTIVE", Balance("anna", "points", 20)),
+        ("FROZEN", Balance("anna", "points", 20, quarantined=12)),
+        ("ACTIVE", Balance("anna", "points", 27, 5)),
+        ("CLOSED", Balance("anna", "points", 0)),
+    ]
+
+
+async def test_what_lives_on_is_due_later(world: World) -> None:
+    """Edge cases 14 and 19: an activity moves the expiry of all lots of its period, in every view."""
+    await world.open(clock=ClockKind.MANUAL, expiry=Inactivity(1, (Activity.TRANSFER,)))
+    await world.given(
+        "anna earns 20", "anna earns 30", "the clock is set to 2026-01-20", "anna gives 5 to bo on 2026-01-20"
+    )
+    ends = world.lines.moment("2026-02-21 00:00")
+    lots = await world.queries.lots(PROGRAMME, "anna", min_position=world.position)
+    assert [(row.points, row.expires_at) for row in lots.rows] == [(15, ends), (30, ends)]
+    anna = DueSubject("anna", "", "")
+    assert anna not in await world.queries.due(PROGRAMME, ends - 1, 10)
+    assert anna in await world.queries.due(PROGRAMME, ends, 10)
+    assert (await world.queries.balance(PROGRAMME, "anna", at=ends - 1)).balances[0].open == 45
+    assert (await world.queries.balance(PROGRAMME, "anna", at=ends)).balances[0].open == 0
 
 
 async def test_a_balance_of_the_past_goes_by_when_lots_became_available(world: World) -> None:

@@ -50,7 +50,7 @@ class Author:
         self.reversible: dict[str, list[int]] = {programme: [] for programme in programmes}
         self.programme = programmes[0]
         """What was bought and redeemed, and the numbers of requests that may be reversed, whatever became of them."""
-        self.waiting = [("anna", e.Source("visit", "0"))]
+        self.waiting = {programme: [("anna", e.Source("visit", "0"))] for programme in programmes}
         """Whose points were to wait for Activate lately, and what for."""
         for programme in programmes:
             opening: list[Command] = [c.OpenProgramme(PROGRAMMES[programme])]
@@ -82,8 +82,10 @@ class Author:
             self.pass_time(random, programme)
         elif draw < 0.17:
             self.overspend(random, programme)
+        elif draw < 0.19:
+            self.spend_held(random, programme)
         else:
-            size = random.randrange(2, 5) if draw < 0.24 else 1
+            size = random.randrange(2, 5) if draw < 0.26 else 1
             now = self.clocks[programme]
             at = now + random.choice((0, 0, 0, 0, 0, -HOUR, -DAY, -3 * DAY, 4 * MINUTE, -40 * DAY, 6 * MINUTE))
             commands = tuple(self.command(random, at) for _ in range(size))
@@ -114,6 +116,13 @@ class Author:
         self.send(programme, (c.Transfer(POOR, random.choice(MEMBERS), points),), at)
         self.send(programme, (c.Reverse(grant, "mistake"),), at)
 
+    def spend_held(self, random: Random, programme: str) -> None:
+        """Points are held, and some of them or all are captured while the hold is young."""
+        at, member = self.clocks[programme], random.choice(MEMBERS)
+        points = random.randrange(2, 30)
+        self.send(programme, (c.Hold("young", member, Amount("points", points)),), at)
+        self.send(programme, (c.CaptureHold("young", member, random.choice((None, points // 2))),), at + MINUTE)
+
     def command(self, random: Random, at: Instant) -> Command:
         (kind,) = random.choices(tuple(_KINDS), tuple(_KINDS.values()))
         return kind(self, random, at)
@@ -143,7 +152,7 @@ class Author:
         waits = random.random() < 0.2
         member = self.member(random)
         if waits:
-            self.waiting.append((member, source))
+            self.waiting[self.programme].append((member, source))
         return c.Earn(
             member,
             self.amount(random, 90),
@@ -155,7 +164,7 @@ class Author:
         )
 
     def activate(self, random: Random, at: Instant) -> Command:
-        member, source = random.choice(self.waiting[-6:])
+        member, source = random.choice(self.waiting[self.programme][-4:])
         if random.random() < 0.8:
             return c.Activate(member, source)
         return c.Activate(member, lots=self.lots(random, member, 1))
@@ -174,11 +183,11 @@ class Author:
         return c.ExtendExpiry(member, ends, "goodwill", until=ends - random.choice((1, DAY, 9 * DAY)), unit=unit)
 
     def freeze(self, random: Random, at: Instant) -> Command:
-        member = self.member(random)
-        if random.random() < 0.25:
-            return c.FreezeMember(member, "anomaly", "c1")
+        return c.FreezeMember(self.member(random), "anomaly", "c1")
+
+    def unfreeze(self, random: Random, at: Instant) -> Command:
         until = random.choice((None, at + 3 * DAY))
-        return c.UnfreezeMember(member, "cleared", "c1", until)
+        return c.UnfreezeMember(self.member(random), "cleared", "c1", until)
 
     def close(self, random: Random, at: Instant) -> Command:
         return c.CloseMember(self.guest(random), "moved")
@@ -199,7 +208,7 @@ class Author:
         waits = random.random() < 0.3
         member = self.member(random)
         if waits:
-            self.waiting.append((member, e.Source("order", f"shop/{order}")))
+            self.waiting[self.programme].append((member, e.Source("order", f"shop/{order}")))
         return c.RecordPurchase(
             member,
             order,
@@ -252,16 +261,22 @@ class Author:
         return c.Transfer(self.member(random), self.member(random), self.amount(random))
 
     def hold(self, random: Random, at: Instant) -> Command:
-        number = random.randrange(1, 5)
+        number, member = self.held(random)
         until = random.choice((None, None, at + HOUR))
-        return c.Hold(f"h{number}", self.member(random), Amount("points", 10 * number), until)
+        return c.Hold(f"h{number}", member, Amount("points", 10 * number), until)
+
+    def held(self, random: Random) -> tuple[int, str]:
+        """A hold and whose it is, mostly always the same member's."""
+        number = random.randrange(1, 5)
+        return number, MEMBERS[number % 3] if random.random() < 0.8 else self.member(random)
 
     def capture(self, random: Random, at: Instant) -> Command:
-        points = random.choice((None, 5, 10, 15))
-        return c.CaptureHold(f"h{random.randrange(1, 5)}", self.member(random), points)
+        number, member = self.held(random)
+        return c.CaptureHold(f"h{number}", member, random.choice((None, 5, 10, 15)))
 
     def release(self, random: Random, at: Instant) -> Command:
-        return c.ReleaseHold(f"h{random.randrange(1, 5)}", self.member(random))
+        number, member = self.held(random)
+        return c.ReleaseHold(f"h{number}", member)
 
     def reward(self, random: Random, name: str) -> Command:
         price = e.Price(Amount("points", random.choice((7, 10, 25))), 500 if name == "cup" else 0)
@@ -354,7 +369,8 @@ _KINDS: dict[Callable[[Author, Random, Instant], Command], float] = {
     Author.enrol: 3,
     Author.activate: 8,
     Author.extend: 4,
-    Author.freeze: 4,
+    Author.freeze: 0.7,
+    Author.unfreeze: 6,
     Author.close: 2,
     Author.change: 1,
 }
