@@ -29,7 +29,7 @@ CREATE TABLE {lots} (
     PRIMARY KEY (member, programme, number)
 ) WITH (fillfactor = 90);
 -- Most members have none of these.
-CREATE INDEX ON {lots} (programme, member, available_at) WHERE available_at > earned_at;
+CREATE INDEX ON {lots} (member, programme, available_at) WHERE available_at > earned_at;
 
 -- When the lots of a period of activity end: one row, however many lots there are.
 CREATE TABLE {periods} (
@@ -37,7 +37,7 @@ CREATE TABLE {periods} (
     member     text COLLATE "C" NOT NULL,
     period     integer NOT NULL,
     expires_at bigint NOT NULL,
-    PRIMARY KEY (programme, member, period)
+    PRIMARY KEY (member, programme, period)
 ) WITH (fillfactor = 80);
 
 -- Sums over lots: what is left and held, by expiry.
