@@ -51,7 +51,10 @@ async def balance(console: Console, settings: Settings, programme: str, member: 
         answer = await queries.balance(encode_id(programme), encode_id(member))
         lots = await queries.lots(encode_id(programme), encode_id(member), page_size=20)
     table = Table(
-        title=f"{member} ({answer.status.lower()}), as of {_time(answer.at)} UTC", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        title=f"{member} ({answer.status.lower()}), as of {_time(answer.at)} UTC",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
     )
     for name in ("unit", "open", "pending", "held", "quarantined", "debt", "balance"):
         table.add_column(name, justify="left" if name == "unit" else "right")
