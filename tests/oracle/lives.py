@@ -113,24 +113,26 @@ def extended(programme: Programme, record: Record, event: e.ExpiryExtended, loos
 
 
 class Afterwards:
-    """What must hold at the end of a command: activities kept points alive, and who left has none."""
+    """What must hold at the end of a command: activities kept points alive, who left has none, who owes has none."""
 
     def __init__(self) -> None:
         self._done: list[tuple[Programme, Record, Member, Activity]] = []
         self._left: list[tuple[Record, Member]] = []
+        self._touched: list[tuple[Record, Member]] = []
 
     def note(self, programme: Programme, record: Record, event: Fact) -> None:
         name, activity = _activity(record, event)
         member = programme.members.get(name)
         if member is None:
             return
+        self._touched.append((record, member))
         if activity is not None:
             self._done.append((programme, record, member, activity))
         if member.closed:
             self._left.append((record, member))
 
     def check(self) -> None:
-        """Raises Broken where points end sooner than an activity lets them, or somebody who left has some."""
+        """Raises Broken where points end sooner than an activity lets them, or somebody who left or owes has some."""
         for programme, record, member, activity in self._done:
             at = record.occurred_at
             settings = programme.settings_at(at)
@@ -146,6 +148,12 @@ class Afterwards:
         for record, member in self._left:
             there = any(lot.points for lot in member.lots.values()) or member.holds
             require(not there, record, f"{member.id} left, but not without points")
+        for record, member in self._touched:
+            for owed, account in member.accounts.items():
+                lots = [lot for lot in member.lots.values() if lot.unit == owed and lot.points]
+                has = [lot.id for lot in lots if lot.expires_at > record.occurred_at] if account.debt else []
+                require(not has, record, f"{member.id} owes {account.debt} {owed} and has {has}")
+        self._touched.clear()
         self._done.clear()
         self._left.clear()
 

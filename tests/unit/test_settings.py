@@ -71,7 +71,11 @@ def test_half_a_protection_is_refused(values: dict[str, Any], problem: str) -> N
     ids=str,
 )
 def test_what_is_whole_is_taken(values: dict[str, Any]) -> None:
-    Settings(**values)
+    taken = Settings(**values)
+    assert [str(getattr(taken, name)) for name in values if name != "client_certificates"] == [
+        str(value) for name, value in values.items() if name != "client_certificates"
+    ]
+    assert set(taken.client_certificates) == set(values.get("client_certificates", {}))
 
 
 def test_without_a_configuration_the_server_is_as_it_was() -> None:

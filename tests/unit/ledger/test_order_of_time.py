@@ -30,7 +30,9 @@ def test_an_end_dated_before_its_begin_is_refused(desk: Desk, begin: str, end: s
 def test_a_later_part_may_be_dated_before_an_earlier_one(desk: Desk) -> None:
     """Edge case 9: two shops that report late, each for its own unit."""
     desk.given(*STOCK, "anna redeems mug x2 as r1", "time passes to 2026-01-06")
-    desk.given("1 of r1 are fulfilled on 2026-01-05", "1 of r1 are fulfilled on 2026-01-03")
+    then = desk.given("1 of r1 are fulfilled on 2026-01-05", "1 of r1 are fulfilled on 2026-01-03")
+    assert then.business_dates == {"2026-01-03"}
+    assert desk.when("r1 is fulfilled").refused("REDEMPTION_CLOSED", redemption="r1")
 
 
 @pytest.mark.parametrize(
