@@ -4,7 +4,6 @@ Everything is cumulative: what has to be back after this refund, less what came 
 refunds gives, to the unit, what one refund of all of it gives.
 """
 
-from collections.abc import Iterable
 from fractions import Fraction
 
 from ledger import commands as c
@@ -50,12 +49,13 @@ def decide_refund(states: States, policy: Policy, command: c.RefundPurchase, at:
         return refuse(Reason.REFUND_EXISTS, refund=command.refund)
     if (refusal := check_begun(order.purchased_at, at)) is not None:
         return refusal
-    coming = _coming_back(order, purchase, command)
+    left = [(units or 1) - back for units, back in zip(purchase.lines.quantity, order.returned, strict=True)]
+    coming = _coming_back(left, command)
     if isinstance(coming, Refusal):
         return coming
     lines = _returned_lines(order, purchase, coming)
-    back = _tenders_back(order, purchase, sum(line.due for line in lines))
-    whole = all(order.returned.get(place, 0) + coming.get(place, 0) >= units for place, units in _units(purchase))
+    back = _tenders_back(order, purchase, sum(lines.due))
+    whole = sum(coming.values()) == sum(left)
     reinstated = [(unit, as_now(member, unit, lots)) for unit, lots in _points_back(order, purchase, back, whole=whole)]
     kept, clawed_back = _to_claw_back(order, purchase, lines)
     name, own_stream = f"{command.order_channel or states.channel}/{command.order}", states.member_stream(member.id)
@@ -129,16 +129,18 @@ def _grant(order: Order, purchase: e.PurchaseRecorded, name: str, points: int) -
     )
 
 
-def _coming_back(order: Order, purchase: e.PurchaseRecorded, command: c.RefundPurchase) -> dict[int, int] | Refusal:
-    """The units that come back of each line, by its place. Raises InvalidCommand for a line that there is not."""
-    left = {place: units - order.returned.get(place, 0) for place, units in _units(purchase)}
+def _coming_back(left: list[int], command: c.RefundPurchase) -> dict[int, int] | Refusal:
+    """The units that come back, by the line's place, where so many are `left` of each line; one for a line of no units.
+
+    Raises InvalidCommand for a line that there is not.
+    """
     if not command.lines:
-        coming = {place: units for place, units in left.items() if units}
+        coming = {place: units for place, units in enumerate(left) if units}
         return coming or refuse(Reason.QUANTITY_EXCEEDED, order=command.order, left=0)
     coming = {}
     for number, line in enumerate(command.lines):
         field = f"lines[{number}]"
-        if line.line not in left:
+        if not 0 <= line.line < len(left):
             raise InvalidCommand(f"{field}.line", f"must be from 0 to {len(left) - 1}, not {line.line}")
         if line.line in coming:
             raise InvalidCommand(f"{field}.line", f"{line.line} is named twice")
@@ -153,22 +155,19 @@ def _coming_back(order: Order, purchase: e.PurchaseRecorded, command: c.RefundPu
     return coming
 
 
-def _units(purchase: e.PurchaseRecorded) -> Iterable[tuple[int, int]]:
-    """Each line's place and units; a line of no units counts as one, which comes back whole."""
-    return ((place, quantity or 1) for place, quantity in enumerate(purchase.lines.quantity))
-
-
-def _returned_lines(order: Order, purchase: e.PurchaseRecorded, coming: dict[int, int]) -> tuple[e.ReturnedLine, ...]:
+def _returned_lines(order: Order, purchase: e.PurchaseRecorded, coming: dict[int, int]) -> e.ReturnedLines:
     """The money of what comes back: in proportion to the units, rounded down until the last one."""
-    lines = purchase.lines
-    dues = lines.dues
-    found = []
+    bought, costs = purchase.lines, purchase.lines.dues
+    nets, dues = [], []
     for place, units in coming.items():
-        quantity, before = lines.quantity[place] or 1, order.returned.get(place, 0)
-        net = lines.net[place] * (before + units) // quantity - lines.net[place] * before // quantity
-        due = dues[place] * (before + units) // quantity - dues[place] * before // quantity
-        found.append(e.ReturnedLine(place, units, net, due))
-    return tuple(found)
+        net, due, quantity = bought.net[place], costs[place], bought.quantity[place] or 1
+        if units != quantity:
+            before = order.returned[place]
+            net = net * (before + units) // quantity - net * before // quantity
+            due = due * (before + units) // quantity - due * before // quantity
+        nets.append(net)
+        dues.append(due)
+    return e.ReturnedLines(tuple(coming), tuple(coming.values()), tuple(nets), tuple(dues))
 
 
 def _tenders_back(order: Order, purchase: e.PurchaseRecorded, due: int) -> list[int]:
@@ -210,16 +209,18 @@ def _tenders(
     return tuple(found)
 
 
-def _to_claw_back(order: Order, purchase: e.PurchaseRecorded, lines: tuple[e.ReturnedLine, ...]) -> tuple[int, int]:
+def _to_claw_back(order: Order, purchase: e.PurchaseRecorded, lines: e.ReturnedLines) -> tuple[int, int]:
     """Points that what is kept would earn, and what is to be taken back now: f(original) - f(kept) - taken before."""
     earning = purchase.earning
     if earning is None or not earning.points:
         return 0, 0
     gross = earning.amounts is EarningBase.GROSS
     returned = order.returned_due if gross else order.returned_net
-    base = earning.base - returned - sum(line.due if gross else line.net for line in lines)
-    exact = Fraction(earning.exact) * base / earning.base if earning.base else Fraction(0)
-    kept = round_fraction(exact.numerator, exact.denominator, earning.rounding)
+    base = earning.base - returned - sum(lines.due if gross else lines.net)
+    kept = 0
+    if base:
+        exact = Fraction(earning.exact) * base / earning.base
+        kept = round_fraction(exact.numerator, exact.denominator, earning.rounding)
     return kept, earning.points - kept - order.clawed_back
 
 

@@ -5,8 +5,6 @@ rule), so that nobody who folds them has to decide again. Instants are microseco
 points are minor units. Fields left out of the stored JSON have the default that stands here.
 """
 
-from collections.abc import Callable
-
 import msgspec
 
 from ledger.events.corrections import (
@@ -55,7 +53,7 @@ from ledger.events.purchases import (
     Lines,
     PurchaseRecorded,
     PurchaseReturned,
-    ReturnedLine,
+    ReturnedLines,
     Spent,
 )
 from ledger.events.redemptions import (
@@ -78,6 +76,7 @@ from ledger.events.stock import (
     StockTransferredIn,
     StockTransferredOut,
 )
+from ledger.events.upcasting import UPCASTERS
 from ledger.facts import Fact
 
 __all__ = (
@@ -129,7 +128,7 @@ __all__ = (
     "RedemptionCancelled",
     "RedemptionFulfilled",
     "RedemptionPlaced",
-    "ReturnedLine",
+    "ReturnedLines",
     "RewardDefined",
     "RewardKind",
     "RewardStatus",
@@ -172,7 +171,7 @@ TOPICS: dict[type[Fact], str] = {
     PointsTransferredOut: "points.transferred_out.v1",
     PointsTransferredIn: "points.transferred_in.v1",
     PurchaseRecorded: "purchase.recorded.v1",
-    PurchaseReturned: "purchase.returned.v1",
+    PurchaseReturned: "purchase.returned.v2",
     CommandReversed: "command.reversed.v1",
     CommandReinstated: "command.reinstated.v1",
     RewardDefined: "reward.defined.v1",
@@ -191,9 +190,6 @@ TOPICS: dict[type[Fact], str] = {
     StockTransferredIn: "stock.transferred_in.v1",
 }
 """The current topic of each event; the number at its end is the event's version."""
-
-UPCASTERS: dict[str, Callable[[bytes], tuple[str, bytes]]] = {}
-"""From an outdated topic to its next version: stored JSON in, the new topic and its JSON out."""
 
 encode_event = msgspec.json.Encoder().encode
 """The stored JSON bytes of an event."""

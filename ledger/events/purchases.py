@@ -142,14 +142,17 @@ class PurchaseRecorded(Fact, frozen=True):
     """The period of activity of that lot; 0: none."""
 
 
-class ReturnedLine(Fact, frozen=True):
-    """Units of one line that came back; money in minor units, cumulative rounding: all parts sum to the line."""
+class ReturnedLines(Fact, frozen=True):
+    """Units of lines that came back, as columns; money in minor units, cumulative rounding: all parts sum to the line.
 
-    line: int
-    """The line's place in the purchase, counted from 0."""
-    quantity: int
-    net: int
-    due: int
+    Version 1 of the event had an object for each line, at three times the bytes.
+    """
+
+    line: tuple[int, ...]
+    """Each line's place in the purchase, counted from 0."""
+    quantity: tuple[int, ...]
+    net: tuple[int, ...]
+    due: tuple[int, ...]
     """With tax."""
 
 
@@ -159,7 +162,7 @@ class PurchaseReturned(Fact, frozen=True):
     refund: str
     member: str
     order: str
-    lines: tuple[ReturnedLine, ...]
+    lines: ReturnedLines
     tenders: tuple[Tender, ...]
     """What goes back of each tender of the purchase, in its order; points go to their own lots."""
     currency: str

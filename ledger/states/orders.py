@@ -24,8 +24,8 @@ class Order:
         self.version = 0
         self.purchase: e.PurchaseRecorded | None = None
         self.purchased_at: Instant = EARLIEST
-        self.returned: dict[int, int] = {}
-        """Units that came back, by the line's place; a line of no units counts as one."""
+        self.returned: list[int] = []
+        """Units that came back of each line; a line of no units counts as one."""
         self.returned_net = self.returned_due = 0
         """Money of what came back, without and with tax."""
         self.paid_back: tuple[int, ...] = ()
@@ -52,12 +52,13 @@ class Order:
         self.version += 1
         if isinstance(event, e.PurchaseRecorded):
             self.purchase, self.purchased_at = event, at
+            self.returned = [0] * len(event.lines)
             self.paid_back = (0,) * len(event.tenders)
         elif isinstance(event, e.PurchaseReturned):
-            for line in event.lines:
-                self.returned[line.line] = self.returned.get(line.line, 0) + line.quantity
-                self.returned_net += line.net
-                self.returned_due += line.due
+            for place, units in zip(event.lines.line, event.lines.quantity, strict=True):
+                self.returned[place] += units
+            self.returned_net += sum(event.lines.net)
+            self.returned_due += sum(event.lines.due)
             self.paid_back = tuple(
                 before + tender.amount for before, tender in zip(self.paid_back, event.tenders, strict=True)
             )

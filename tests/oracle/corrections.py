@@ -53,16 +53,15 @@ def returned(programme: Programme, record: Record, event: e.PurchaseReturned, lo
     order.refunds.add(event.refund)
     rows = purchase.lines.rows()
     due = 0
-    for line in event.lines:
-        row = rows[line.line]
-        order.units[line.line] = units = order.units.get(line.line, 0) + line.quantity
-        order.dues[line.line] = dues = order.dues.get(line.line, 0) + line.due
-        require(
-            line.quantity > 0 and units <= max(row.quantity, 1), record, f"{units} of {row.quantity} units are back"
-        )
+    lines = event.lines
+    for place, quantity, due_back in zip(lines.line, lines.quantity, lines.due, strict=True):
+        row = rows[place]
+        order.units[place] = units = order.units.get(place, 0) + quantity
+        order.dues[place] = dues = order.dues.get(place, 0) + due_back
+        require(quantity > 0 and units <= max(row.quantity, 1), record, f"{units} of {row.quantity} units are back")
         exact = Fraction(row.due * units, max(row.quantity, 1))
         require(0 <= exact - dues < 1, record, f"{dues} is back of {exact}")
-        due += line.due
+        due += due_back
     require(sum(tender.amount for tender in event.tenders) == due, record, f"the tenders do not come to {due}")
     whole = all(order.units.get(place, 0) >= max(row.quantity, 1) for place, row in enumerate(rows))
     for place, (was, back) in enumerate(zip(purchase.tenders, event.tenders, strict=True)):

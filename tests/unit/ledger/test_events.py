@@ -21,6 +21,7 @@ TAKEN = e.Taken("anna:1", 5, "bo:1", "2026-01", Funding.SALE, 9, 7, 8, SOURCE, "
 SPENT = (e.Spent("points", (TAKEN,)),)
 BARE = e.Line("tea", 1, 500, 450)
 TENDERS = (e.Tender(e.TenderType.CASH, 400), e.Tender(e.TenderType.POINTS, 100, Amount("points", 100), "h1"))
+RETURNED = e.ReturnedLines((0,), (1,), (450,), (500,))
 PRICE = e.Price(Amount("points", 60), 500)
 EARNING = e.Earning("points", 4, 400, "4/1", "1/100", SETTINGS.rounding, "base", 1, (4,))
 
@@ -66,7 +67,7 @@ EVENTS: list[e.Fact] = [
     e.PointsReinstated("points", (TAKEN,), 1, TAKEN, "shop/o1", "f1", "00"),
     e.PointsForfeited("points", (TAKEN,), "error", "manager", "00"),
     e.DebtRepaid("points", (TAKEN,)),
-    e.PurchaseReturned("f1", "anna", "o1", (e.ReturnedLine(0, 1, 450, 500),), TENDERS, "CNY", 0, 4, 2, "returned"),
+    e.PurchaseReturned("f1", "anna", "o1", RETURNED, TENDERS, "CNY", 0, 4, 2, "returned"),
     e.CommandReversed("00", 5, "mistake"),
     e.CommandReinstated("00", 5, "mistake"),
     e.PurchaseRecorded("anna", "o1", "s1", e.Lines.of((LINE,)), TENDERS, "CNY", EARNING, "anna:1", "2026-01", 9, SPENT),

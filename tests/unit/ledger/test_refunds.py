@@ -220,7 +220,7 @@ def test_the_base_of_a_net_programme_comes_back_net(desk: Desk) -> None:
     desk.send(c.RecordPurchase("anna", "o1", (Line("tea", 2, 2000, 2000, gross=2260),)))
     then = desk.when("#0 x1 of o1 comes back as f1")
     (event,) = then.events(PurchaseReturned)
-    assert (event.lines, event.kept, then.balance("anna")) == ((e.ReturnedLine(0, 1, 1000, 1130),), 10, 10)
+    assert (event.lines, event.kept, then.balance("anna")) == (e.ReturnedLines((0,), (1,), (1000,), (1130,)), 10, 10)
 
 
 def test_a_line_of_no_units_comes_back_whole(desk: Desk) -> None:
