@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from ledger.events import decode_event
 from ledger.ports import Snapshot, Store, StoredStream
 from ledger.states.lookup import KINDS, State, command_of, kind_of, programme_of
-from ledger.states.reversals import Origin
+from ledger.states.reversals import Origin, Reversal
 
 SNAPSHOT_EVENTS_MIN = 500
 """A stream gets a snapshot after so many events, or half as many as its state has parts if that is more."""
@@ -68,10 +68,10 @@ class StateCache:
         for id_, events in stored.items():
             found[id_] = (events[0][2], [(stream, decode_event(topic, event)) for stream, topic, _, event in events])
         for stream, id_ in wanted.items():
-            state = self.loaded[stream]
+            state = cast(Reversal, self.loaded[stream])
             origin = found.get(id_)
             if origin is not None and programme_of(origin[1][0][0]) == programme_of(stream):
-                state.found(origin)  # type: ignore[attr-defined]
+                state.found(origin)
             else:
                 self._unknown.add(stream)
 

@@ -39,8 +39,7 @@ def order_stream(states: States, command: c.RefundPurchase) -> str:
 
 def decide_refund(states: States, policy: Policy, command: c.RefundPurchase, at: Instant) -> Decision:
     """Return what paid for some lines, to the same lots where it was points, and take back what they earned."""
-    stream = order_stream(states, command)
-    order: Order = states.get(stream)  # type: ignore[assignment]
+    stream, order = order_stream(states, command), states.order(command.order, command.order_channel)
     purchase = order.purchase
     if purchase is None:
         return refuse(Reason.ORDER_NOT_FOUND, order=command.order)

@@ -124,7 +124,7 @@ class _Back:
 
     def events(self, stream: str, fact: Moving, begin: int, points: int) -> Events | Refusal:
         """The events in the members' streams."""
-        member: Member = self._states.get(stream)  # type: ignore[assignment]
+        member = self._states.member_of(stream)
         if isinstance(fact, e.PointsEarned):
             grant = fact.taken(self._moved_at).with_points(points)
             return self._claw_back(stream, member, fact.unit, grant, (fact.lot,))

@@ -125,8 +125,11 @@ class States:
     def member(self, member: str) -> Member:
         return self.get(self._members + member)  # type: ignore[return-value]
 
-    def order(self, order: str) -> Order:
-        return cast(Order, self.get(self.order_stream(order)))
+    def member_of(self, stream: str) -> Member:
+        return cast(Member, self.get(stream))
+
+    def order(self, order: str, channel: str = "") -> Order:
+        return cast(Order, self.get(self.order_stream(order, channel)))
 
     def reversal(self, command_id: bytes) -> Reversal:
         return cast(Reversal, self.get(self.reversal_stream(command_id)))
