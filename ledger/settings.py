@@ -116,3 +116,5 @@ class Settings(Fact, frozen=True):
     """When lots end; None: as `lot_months` says, and never where that is 0."""
     transfer_caps: tuple[Amount, ...] = ()
     """The most that one member may send in one business day, for the units named."""
+    refund_grace_days: int = 0
+    """Full local days that points have when a refund puts them back into a lot that ended meanwhile; 0: they end."""

@@ -53,6 +53,7 @@ def settings(message: pb.Settings, field: str) -> Settings:
             amount(cap, f"{field}.transfer_caps[{place}]")
             for place, cap in enumerate(at_most(message.transfer_caps, UNITS_MAX, f"{field}.transfer_caps"))
         ),
+        message.refund_grace_days,
     )
 
 

@@ -78,6 +78,7 @@ def check_settings(settings: Settings) -> None:
         ("hold_seconds", settings.hold_seconds, 1, SECONDS_MAX),
         ("backdating_seconds", settings.backdating_seconds, 0, SECONDS_MAX),
         ("debt_limit", settings.debt_limit or 0, 0, VALUE_MAX),
+        ("refund_grace_days", settings.refund_grace_days, 0, 3660),
     ):
         if not least <= value <= most:
             raise InvalidCommand(f"settings.{field}", f"must be from {least} to {most}, not {value}")

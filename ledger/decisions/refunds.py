@@ -11,6 +11,7 @@ from ledger import events as e
 from ledger.calendar import Instant
 from ledger.decisions.checks import Decision, Events, check_begun
 from ledger.decisions.debts import claw_back
+from ledger.decisions.grace import Back, with_grace
 from ledger.decisions.lifetimes import as_now
 from ledger.errors import InvalidCommand
 from ledger.ids import lot_number
@@ -56,6 +57,7 @@ def decide_refund(states: States, policy: Policy, command: c.RefundPurchase, at:
     back = _tenders_back(order, purchase, sum(lines.due))
     whole = sum(coming.values()) == sum(left)
     reinstated = [(unit, as_now(member, unit, lots)) for unit, lots in _points_back(order, purchase, back, whole=whole)]
+    reinstated, ended = with_grace(states, policy, member, reinstated, at)
     kept, clawed_back = _to_claw_back(order, purchase, lines)
     name, own_stream = f"{command.order_channel or states.channel}/{command.order}", states.member_stream(member.id)
     events: Events = []
@@ -77,6 +79,7 @@ def decide_refund(states: States, policy: Policy, command: c.RefundPurchase, at:
         grant = _grant(order, purchase, name, clawed_back)
         event = clawback.event(unit, grant, order=name, refund=command.refund, reason=command.reason)
         events.append((own_stream, event))
+    events += ended
     for unit, lots in reinstated:
         if lots:
             # What expired meanwhile expires at once, as of its own expiry.
@@ -178,9 +181,7 @@ def _tenders_back(order: Order, purchase: e.PurchaseRecorded, due: int) -> list[
     return split(due, left) if any(left) else [0] * len(left)
 
 
-def _points_back(
-    order: Order, purchase: e.PurchaseRecorded, back: list[int], *, whole: bool
-) -> list[tuple[str, tuple[e.Taken, ...]]]:
+def _points_back(order: Order, purchase: e.PurchaseRecorded, back: list[int], *, whole: bool) -> Back:
     """The unit and lots of what goes back of each tender in points, in the order in which its lots gave them."""
     found = []
     spent = iter(purchase.spent)
@@ -193,9 +194,7 @@ def _points_back(
     return found
 
 
-def _tenders(
-    purchase: e.PurchaseRecorded, back: list[int], reinstated: list[tuple[str, tuple[e.Taken, ...]]]
-) -> tuple[e.Tender, ...]:
+def _tenders(purchase: e.PurchaseRecorded, back: list[int], reinstated: Back) -> tuple[e.Tender, ...]:
     """What goes back of each tender, as the event says it."""
     points = iter(reinstated)
     found = []

@@ -12,6 +12,7 @@ from ledger.settings import Clawback, EarningBase
 from tests.oracle.facts import Member, Order, Programme
 from tests.oracle.loose import Loose, require
 from tests.oracle.points import account_of, member_of
+from tests.oracle.terms import days_after
 
 
 def check_taken(member: Member, unit: str, lots: Sequence[e.Taken], record: Record) -> int:
@@ -132,7 +133,13 @@ def reinstated(programme: Programme, record: Record, event: e.PointsReinstated, 
         lot = member.lots[taken.lot]
         if not lot.points and not member.held_of(lot):
             # Of a lot that was used up, nobody knows what would have become of it: it ends no later than it would have.
-            require(taken.expires_at <= lot.expires_at, record, f"{lot} lives longer than ever")
+            settings = programme.settings_at(record.occurred_at)
+            grace = settings.refund_grace_days if event.refund else 0
+            if grace and not record.occurred_at < taken.expires_at <= lot.expires_at:
+                until = days_after(settings.zone, record.occurred_at, grace)
+                require(taken.expires_at == until, record, f"{lot} has {grace} days of grace")
+            else:
+                require(taken.expires_at <= lot.expires_at, record, f"{lot} lives longer than ever")
             lot.expires_at, lot.period = taken.expires_at, taken.period
             lot.available_at, lot.awaits = taken.available_at, taken.awaits_activation
         told, known = (

@@ -35,7 +35,16 @@ def end_of(settings: Settings, unit: str, instant: int) -> int:
     if isinstance(expiry, FixedDate):
         while not _is(day, expiry.month, expiry.day):
             day += timedelta(days=1)
-    midnight = datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(settings.zone))
+    return _end_of_day(settings.zone, day)
+
+
+def days_after(zone: str, instant: int, days: int) -> int:
+    """The end of the local day that lies so many days after that of an instant."""
+    return _end_of_day(zone, date.fromisoformat(local_date(zone, instant)) + timedelta(days=days))
+
+
+def _end_of_day(zone: str, day: date) -> int:
+    midnight = datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(zone))
     return (midnight.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 

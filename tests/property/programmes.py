@@ -41,6 +41,7 @@ CHANGES: tuple[dict[str, object], ...] = (
     {"lot_months": 0, "expiry": Inactivity(1, (Activity.EARN, Activity.REDEEM))},
     {"lot_months": 0, "pending_days": 0, "expiry": FixedDate(6, 30)},
     {"transfer_caps": (Amount("points", 40), Amount("stars", 90))},
+    {"refund_grace_days": 3},
     {"zone": "Europe/Berlin"},
     {},
 )

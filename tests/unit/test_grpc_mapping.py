@@ -98,6 +98,7 @@ ALL_SETTINGS = t.Settings(
         )
     ),
     transfer_caps=[t.Amount(unit="PTS", value=5_000)],
+    refund_grace_days=30,
 )
 LINE = t.Line(
     sku="tea", quantity=2, list_price=500, net=400, gross=452, discounts=[t.Discount(kind="member", amount=48)],
@@ -128,7 +129,7 @@ COMMANDS: list[tuple[str, Any, c.Command]] = [
                       PointUnit("gems", 0, NoExpiry())),
                      "CNY", 2, "PTS", "1/100", Rounding.HALF_UP, "1", 3_600, 86_400, EarningBase.NET, 0, 14,
                      expiry=Inactivity(12, (Activity.PURCHASE, Activity.REDEEM, Activity.EARN, Activity.TRANSFER)),
-                     transfer_caps=(Amount("PTS", 5_000),)),
+                     transfer_caps=(Amount("PTS", 5_000),), refund_grace_days=30),
             THEN,
         ),
     ),
