@@ -55,20 +55,21 @@ class StateCache:
         if not missing:
             return
         stored = await self._store.streams(missing)
-        for stream in missing:
-            self.loaded[stream] = self._restore(stream, stored.get(stream))
-        await self._look_up_origins([stream for stream in missing if kind_of(stream) == "reversal"], recent)
-        self.weigh(missing)
+        states = {stream: self._restore(stream, stored.get(stream)) for stream in missing}
+        await self._look_up_origins(states, recent)
+        # Into memory all at once, and weighed: whoever evicts meanwhile must find nothing by halves.
+        self.loaded.update(states)
+        self.weigh(states)
 
-    async def _look_up_origins(self, streams: Sequence[str], recent: Sequence[Mapping[bytes, Origin]]) -> None:
-        """What the commands led to that these streams are about, of the same programme."""
-        wanted = {stream: command_of(stream) for stream in streams}
+    async def _look_up_origins(self, states: Mapping[str, State], recent: Sequence[Mapping[bytes, Origin]]) -> None:
+        """What the commands led to that the reversals among these states are about, of the same programme."""
+        wanted = {stream: command_of(stream) for stream in states if kind_of(stream) == "reversal"}
         found = {id_: batch[id_] for batch in recent for id_ in wanted.values() if id_ in batch}
         stored = await self._store.accepted([id_ for id_ in wanted.values() if id_ not in found]) if wanted else {}
         for id_, events in stored.items():
             found[id_] = (events[0][2], [(stream, decode_event(topic, event)) for stream, topic, _, event in events])
         for stream, id_ in wanted.items():
-            state = cast(Reversal, self.loaded[stream])
+            state = cast(Reversal, states[stream])
             origin = found.get(id_)
             if origin is not None and programme_of(origin[1][0][0]) == programme_of(stream):
                 state.found(origin)

@@ -4,14 +4,15 @@ Whoever calls it across a socket must see the same.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from adapters.memory.store import Memory, MemoryStore
-from ledger.commands import Earn, EnrolMember, OpenProgramme, Request
+from ledger.commands import Earn, EnrolMember, OpenProgramme, Request, Reverse
 from ledger.errors import Fenced, InvalidCommand, LedgerError, Overloaded, Unavailable
 from ledger.events import Source
-from ledger.ports import Batch, Head
+from ledger.ports import Batch, Head, StoredEvent
 from ledger.quantities import Amount
 from ledger.receipts import Outcome, Receipt
 from ledger.refusals import Reason, refuse
@@ -183,6 +184,35 @@ def test_a_fence_ends_the_lead_until_it_is_won_again(run: type[Running]) -> None
         running.run(asyncio.sleep(0.01))
         assert leads == [False, True]
         assert accepted(list(running.execute([OPENING])))
+
+
+def test_a_state_is_not_evicted_while_it_is_being_loaded() -> None:
+    """A batch commits, and memory is made room in, while the next one looks up what a command led to."""
+
+    class Meeting(MemoryStore):
+        """Answers what a command led to only after the next append."""
+
+        looking = False
+
+        async def append(self, batch: Batch, previous: Head) -> None:
+            while batch.number == 2 and not self.looking:
+                await asyncio.sleep(0)
+            await super().append(batch, previous)
+
+        async def accepted(self, ids: Sequence[bytes]) -> dict[bytes, list[StoredEvent]]:
+            self.looking = True
+            while len(self.memory.batches) < 2:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            return await super().accepted(ids)
+
+    grant = Earn("m1", Amount("points", 5), Source("visit", "1"))
+    earns = Request(b"first-----grant-", "club", NOON, (grant,), "till-1", "shop")
+    takes_back = Request(b"takes-back-grant", "club", NOON, (Reverse(earns.id, "mistake"),), "till-1", "shop")
+    with Running(ScriptedClock(NOON), Limits(batch_commands_max=3, memory_bytes_max=1), store_of=Meeting) as running:
+        assert accepted(list(running.execute([OPENING, joins(1), earns])))
+        assert accepted(list(running.execute_apart([joins(2), joins(3), joins(4), takes_back])))
+        assert [batch.commands for batch in running.memory.batches] == [3, 3, 1]
 
 
 def test_nobody_waits_for_ever_when_the_writer_breaks(run: type[Running]) -> None:
