@@ -52,6 +52,13 @@ class Crowd:
         for thread in self._threads:
             thread.start()
 
+    def work(self, answers: int, seconds: float = 60) -> None:
+        """Wait until there are so many more answers."""
+        enough, deadline = self.recorder.answers + answers, time.monotonic() + seconds
+        while self.recorder.answers < enough and not self._stop.is_set():
+            assert time.monotonic() < deadline, "the service answers too little"
+            time.sleep(0.01)
+
     def stop(self) -> None:
         """End the clients; raises what one of them did not expect."""
         self._stop.set()

@@ -16,6 +16,8 @@ class Recorder:
         """Answers to one command that differ, or more than one that claims to be the first."""
         self.unknown = 0
         """Attempts after which nobody knew whether the command had been done."""
+        self.answers = 0
+        """Answers to commands and reads."""
         self.repeated = 0
         """Answers that had been given before."""
         self._lock = threading.Lock()
@@ -42,6 +44,7 @@ class Recorder:
                     f"{command.call}: {answer} at {position} after {command.answer} at {command.position}"
                 )
             self._firsts[command_id] += not repeated
+            self.answers += 1
             self.repeated += repeated
             if self._firsts[command_id] > 1:
                 self.contradictions.append(f"{command.call}: done more than once")
@@ -64,6 +67,7 @@ class Recorder:
             read.answer, read.position = answer, position
             self._newest = max(self._newest, position)
             self._reads.append(read)
+            self.answers += 1
 
     def unanswered(self) -> list[str]:
         """The ids of the commands that nobody was told about."""

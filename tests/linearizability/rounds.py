@@ -1,7 +1,6 @@
 """A round: clients at work on a programme of their own, faults meanwhile, and then the checks."""
 
 import random
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,8 @@ from tests.linearizability.wire import Wire
 
 OBJECTS = 4
 CLIENTS = 8
+ANSWERS = 150
+"""That come before, between and after faults."""
 SETTLED = 0.8
 """The share of the unanswered commands that are asked about again in the end; the others stay open."""
 
@@ -54,16 +55,17 @@ def run_round(service: Service, wire: Wire, faults: Sequence[Fault], seed: int) 
     crowd = Crowd(wire.address, places, begin, CLIENTS, seed)
     try:
         for fault in faults:
-            time.sleep(numbers.uniform(0.2, 0.6))
+            crowd.work(ANSWERS)
             fault(service, wire)
             service.wait_until_serving()
-        time.sleep(0.5)
+        crowd.work(ANSWERS)
     finally:
         crowd.stop()
     crowd.settle(numbers, SETTLED)
     recorder, operations = crowd.recorder, crowd.recorder.operations()
-    assert recorder.contradictions == []
-    assert find_problems(operations, _log(service, programme, begin), State(), apply, Accepted) == []
+    problems = [*recorder.contradictions]
+    problems += find_problems(operations, _log(service, programme, begin), State(), apply, Accepted)
+    assert not problems, "\n".join(problems)
     for place in places:
         find_order([o for o in operations if o.key == place.key and _is_current(o)], State(), apply)
     return Tally(

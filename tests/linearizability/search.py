@@ -7,12 +7,16 @@ taken with the same state reached, is not tried again.
 J. M. Wing, C. Gong: Testing and Verifying Concurrent Objects, 1993. G. Lowe: Testing for Linearizability, 2017.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 
 from tests.linearizability.history import Apply, Operation
 
 STEPS_MAX = 2_000_000
-"""Calls of the specification, about a minute."""
+"""Calls of the specification; about a minute."""
+
+
+Step = tuple[int, Hashable]
+"""The place of an operation in the history, and the state that it leads to."""
 
 
 class NotLinearizable(Exception):
@@ -32,44 +36,84 @@ def find_order(
         NotLinearizable: there is none.
         Undecided: there may be one, but it was not found in `steps_max` calls of the specification.
     """
-    timeline = _Timeline(operations)
-    unanswered_left = sum(1 for operation in operations if operation.answer is not None)
-    state, taken, steps = initial, 0, 0
-    path: list[tuple[int, Hashable, Iterator[int]]] = []
-    tried: set[tuple[int, Hashable]] = set()
-    longest: list[int] = []
-    candidates = timeline.candidates()
-    while unanswered_left:
-        for place in candidates:
-            steps += 1
-            if steps > steps_max:
-                raise Undecided(
-                    f"{len(operations)} operations, {len(longest)} of them in order after {steps_max} steps"
-                )
-            operation = operations[place]
-            after, answer = apply(state, operation.call)
-            if after == state if operation.answer is None else answer != operation.answer:
-                continue
-            reached = (taken | 1 << place, after)
-            if reached in tried:
-                continue
-            tried.add(reached)
-            path.append((place, state, candidates))
-            timeline.take(place)
-            taken, state = reached
-            unanswered_left -= operation.answer is not None
-            candidates = timeline.candidates()
-            break
-        else:
-            if len(path) >= len(longest):
-                longest = [place for place, _, _ in path]
-            if not path:
-                raise NotLinearizable(_stuck(operations, longest, initial, apply))
-            place, state, candidates = path.pop()
-            timeline.put_back(place)
-            taken ^= 1 << place
-            unanswered_left += operations[place].answer is not None
-    return [operations[place] for place, _, _ in path]
+    search = _Search(operations, initial, apply, steps_max)
+    while search.unanswered:
+        step = search.next_step()
+        if step is not None:
+            search.take(*step)
+        elif not search.take_back():
+            raise NotLinearizable(_stuck(operations, search.longest, initial, apply))
+    return [operations[place] for place in search.order()]
+
+
+class _Search:
+    """An order as far as it goes, and what is left to be tried at each of its places."""
+
+    def __init__(self, operations: Sequence[Operation], initial: Hashable, apply: Apply, steps_max: int) -> None:
+        self.unanswered = sum(1 for operation in operations if operation.answer is not None)
+        """Operations that have an answer, and no place yet."""
+        self.longest: list[int] = []
+        """The longest order that led nowhere."""
+        self._operations, self._apply = operations, apply
+        self._steps_left = steps_max
+        self._timeline = _Timeline(operations)
+        self._state, self._taken = initial, 0
+        self._path: list[tuple[int, Hashable, list[Step]]] = []
+        self._tried: set[tuple[int, Hashable]] = set()
+        self._choices = self._all_choices()
+
+    def order(self) -> list[int]:
+        """The order as far as it goes."""
+        return [place for place, _, _ in self._path]
+
+    def next_step(self) -> Step | None:
+        """What can come next and was not tried yet, and the state after it."""
+        while self._choices:
+            place, after = self._choices.pop()
+            reached = (self._taken | 1 << place, after)
+            if reached not in self._tried:
+                self._tried.add(reached)
+                return place, after
+        return None
+
+    def take(self, place: int, after: Hashable) -> None:
+        """Let an operation come next."""
+        self._path.append((place, self._state, self._choices))
+        self._timeline.take(place)
+        self._taken ^= 1 << place
+        self._state = after
+        self.unanswered -= self._operations[place].answer is not None
+        self._choices = self._all_choices()
+
+    def take_back(self) -> bool:
+        """Take the last operation away again; whether there was one."""
+        if len(self._path) >= len(self.longest):
+            self.longest = self.order()
+        if not self._path:
+            return False
+        place, self._state, self._choices = self._path.pop()
+        self._timeline.put_back(place)
+        self._taken ^= 1 << place
+        self.unanswered += self._operations[place].answer is not None
+        return True
+
+    def _all_choices(self) -> list[Step]:
+        """The operations that can come next and the states after them; those that were answered first at the end.
+
+        One that changes nothing, such as a refusal, is the only choice: if it fits here, no order needs it later.
+        """
+        choices = []
+        for place in self._timeline.candidates():
+            if not self._steps_left:
+                raise Undecided(f"{len(self.longest)} of {len(self._operations)} operations in order, then given up")
+            self._steps_left -= 1
+            operation = self._operations[place]
+            after, answer = self._apply(self._state, operation.call)
+            if operation.answer == answer and after == self._state:
+                return [(place, after)]
+            if operation.answer == answer or (operation.answer is None and after != self._state):
+                choices.append((place, after))
+        return choices[::-1]
 
 
 class _Timeline:
@@ -92,13 +136,13 @@ class _Timeline:
         for number, (_, _, place) in enumerate(moments):
             self._of[place].append(number)
 
-    def candidates(self) -> Iterator[int]:
+    def candidates(self) -> list[int]:
         """The operations that can be next, those answered first at the front: all asked before the next answer."""
         found = []
         end = number = len(self._moments)
         while (number := self._next[number]) != end and not self._moments[number][1]:
             found.append(self._moments[number][2])
-        return iter(sorted(found, key=self._answered))
+        return sorted(found, key=self._answered)
 
     def _answered(self, place: int) -> float:
         returned = self._operations[place].returned
