@@ -1,10 +1,11 @@
 """Connections for readers: a pool, with the database's errors as the ledger's."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, LiteralString, Self
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString, Protocol, Self
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor, IsolationLevel
 from psycopg.sql import SQL
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -17,8 +18,17 @@ WAIT_SECONDS_MAX = 5.0
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 
+class Fetch(Protocol):
+    """All rows of a query."""
+
+    async def __call__(self, query: LiteralString | SQL, parameters: Parameters = (), /) -> list[Any]: ...
+
+
 async def _configure(connection: AsyncConnection) -> None:
     register(connection)
+    # Of transactions; a query by itself is none.
+    await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+    await connection.set_read_only(True)
 
 
 def binary_cursor(connection: AsyncConnection) -> AsyncCursor[Any]:
@@ -27,7 +37,7 @@ def binary_cursor(connection: AsyncConnection) -> AsyncCursor[Any]:
 
 
 class Pool:
-    """Connections that queries are sent over, each by itself. Use it as an async context manager."""
+    """Connections that queries are sent over, by themselves or as a snapshot. Use it as an async context manager."""
 
     def __init__(self, dsn: str, application: str, connections_max: int) -> None:
         self._pool = AsyncConnectionPool(
@@ -73,3 +83,17 @@ class Pool:
         async with self._pool.connection() as connection:
             rows: list[Any] = await (await cursor(connection).execute(query, parameters)).fetchall()
             return rows
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Fetch]:
+        """Queries that all see one state of the database. Raises Unavailable."""
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
+
+                async def fetch(query: LiteralString | SQL, parameters: Parameters = ()) -> list[Any]:
+                    statement = query if isinstance(query, SQL) else SQL(query)
+                    return await (await binary_cursor(connection).execute(statement, parameters)).fetchall()
+
+                yield fetch
+        except psycopg.OperationalError as error:
+            raise Unavailable(f"the database is away: {error}") from error

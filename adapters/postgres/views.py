@@ -1,21 +1,21 @@
 """The questions of `projections.queries`, asked of the projections' tables in PostgreSQL."""
 
 import asyncio
+import contextlib
 import time
-from typing import Any, LiteralString, Self
+from collections.abc import AsyncIterator
+from typing import Self
 
 import msgspec
 from psycopg.errors import UndefinedTable
-from psycopg.sql import SQL
 
 from adapters.postgres import view_statements as statements
 from adapters.postgres.pages import page, read_token
 from adapters.postgres.pool import Pool
+from adapters.postgres.reading import Reading, present
 from ledger.calendar import Instant
 from ledger.ids import lot_number
 from ledger.quantities import Balance
-from ledger.settings import ClockKind, Settings
-from projections.projection import Projection
 from projections.queries import (
     BalanceAnswer,
     DueSubject,
@@ -28,7 +28,6 @@ from projections.queries import (
     StockRow,
     TooFarBehind,
 )
-from projections.registry import PROJECTIONS
 
 WAIT_SECONDS_MAX = 5.0
 """How long a question waits for its view to reach `min_position`."""
@@ -37,8 +36,6 @@ POLL_SECONDS = 0.005
 """Between two looks at the checkpoints while questions wait; however many do, there is one look."""
 _LATEST = 2**62
 
-_VIEWS: dict[str, Projection] = {projection.name: projection for projection in PROJECTIONS}
-_settings = msgspec.json.Decoder(Settings)
 _lots = msgspec.json.Decoder(tuple[tuple[str, int], ...])
 
 
@@ -47,6 +44,7 @@ class PostgresQueries:
 
     def __init__(self, dsn: str, wait_seconds: float = WAIT_SECONDS_MAX) -> None:
         self._pool = Pool(dsn, "loyalty queries", CONNECTIONS_MAX)
+        self._views = Reading(self._pool.fetch)
         self._wait_seconds = wait_seconds
         self._looking: asyncio.Task[dict[str, int]] | None = None
         self._looked_at = 0.0
@@ -59,12 +57,6 @@ class PostgresQueries:
         if self._looking is not None:
             await asyncio.gather(self._looking, return_exceptions=True)
         await self._pool.__aexit__()
-
-    async def _rows(self, view: str, query: LiteralString, **parameters: Any) -> list[Any]:
-        try:
-            return await self._pool.fetch(SQL(_VIEWS[view].render(query)), parameters)
-        except UndefinedTable:
-            raise TooFarBehind(f"the view {view!r} is not built yet") from None
 
     # -- how far the views have come
 
@@ -81,17 +73,33 @@ class PostgresQueries:
         except UndefinedTable:
             return {}
 
-    async def _reach(self, position: int, *views: str) -> int:
-        """How far these views have come, once that is far enough. Raises TooFarBehind."""
+    async def _reach(self, position: int, *views: str) -> None:
+        """Wait until these views have come so far. Raises TooFarBehind."""
         deadline = time.monotonic() + self._wait_seconds
         while True:
             positions = await self._positions()
             reached = min(positions.get(view, 0) for view in views)
             if reached >= position:
-                return reached
+                return
             if time.monotonic() >= deadline:
                 raise TooFarBehind(f"{' and '.join(views)} came to position {reached}, not yet to {position}")
             await asyncio.sleep(POLL_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def _snapshot(self, position: int, view: str, *others: str) -> AsyncIterator[Reading]:
+        """One state of views that have come far enough; its position is that of the first. Raises TooFarBehind.
+
+        The position and the rows are read in one snapshot, so that an answer is what it was at that very position.
+        """
+        await self._reach(position, view, *others)
+        async with self._pool.snapshot() as fetch:
+            try:
+                positions = dict(await fetch(statements.POSITIONS))
+            except UndefinedTable:
+                positions = {}
+            if view not in positions:
+                raise TooFarBehind(f"the view {view!r} is not built yet")
+            yield Reading(fetch, positions[view])
 
     async def statuses(self) -> list[ProjectionStatus]:
         """Where every projection stands."""
@@ -102,35 +110,20 @@ class PostgresQueries:
 
     # -- members
 
-    async def _programme(self, programme: str) -> tuple[Settings, Instant]:
-        """A programme's settings and present. Raises NotFound."""
-        rows = await self._rows("programmes", statements.PROGRAMMES, programme=programme)
-        if not programme or not rows:
-            raise NotFound("programme", programme)
-        return _present(*rows[0][1:])
-
-    async def _require_member(self, programme: str, member: str) -> str:
-        """A member's status. Raises NotFound."""
-        rows = await self._rows("balance", statements.MEMBER, programme=programme, member=member)
-        if not rows:
-            raise NotFound("member", member)
-        return str(rows[0][0])
-
     async def balance(
         self, programme: str, member: str, *, at: Instant | None = None, min_position: int = 0
     ) -> BalanceAnswer:
         """A member's balances in every unit of the programme."""
-        position = await self._reach(min_position, "balance", "programmes")
-        settings, now = await self._programme(programme)
-        status = await self._require_member(programme, member)
-        at = now if at is None else at
-        query = statements.BALANCES if at >= now else statements.PAST_BALANCES
-        sums = {
-            row[0]: row[1:] for row in await self._rows("balance", query, programme=programme, member=member, at=at)
-        }
+        async with self._snapshot(min_position, "balance", "programmes") as views:
+            settings, now = await views.programme(programme)
+            status = await views.require_member(programme, member)
+            at = now if at is None else at
+            query = statements.BALANCES if at >= now else statements.PAST_BALANCES
+            rows = await views.rows("balance", query, programme=programme, member=member, at=at)
+        sums = {row[0]: row[1:] for row in rows}
         units = [unit.name for unit in settings.units]
         balances = tuple(Balance(member, unit, *sums.get(unit, (0,))) for unit in units)
-        return BalanceAnswer(balances, at, position, status)
+        return BalanceAnswer(balances, at, views.position, status)
 
     async def lots(
         self,
@@ -144,24 +137,24 @@ class PostgresQueries:
     ) -> Page[LotRow]:
         """A member's lots in the order in which they are spent: those not expired at `at`, or with points held."""
         unit, expires_at, earned_at, number = read_token(page_token, ("", 0, 0, 0))
-        position = await self._reach(min_position, "balance", "programmes")
-        _, now = await self._programme(programme)
-        await self._require_member(programme, member)
-        found = await self._rows(
-            "balance",
-            statements.LOTS,
-            programme=programme,
-            member=member,
-            at=now if at is None else at,
-            unit=unit,
-            expires_at=expires_at,
-            earned_at=earned_at,
-            number=number,
-            limit=page_size + 1,
-        )
+        async with self._snapshot(min_position, "balance", "programmes") as views:
+            _, now = await views.programme(programme)
+            await views.require_member(programme, member)
+            found = await views.rows(
+                "balance",
+                statements.LOTS,
+                programme=programme,
+                member=member,
+                at=now if at is None else at,
+                unit=unit,
+                expires_at=expires_at,
+                earned_at=earned_at,
+                number=number,
+                limit=page_size + 1,
+            )
         rows = [LotRow(*row) for row in found]
         return page(
-            rows, page_size, lambda row: (row.unit, row.expires_at, row.earned_at, lot_number(row.lot)), position
+            rows, page_size, lambda row: (row.unit, row.expires_at, row.earned_at, lot_number(row.lot)), views.position
         )
 
     async def entries(
@@ -169,27 +162,27 @@ class PostgresQueries:
     ) -> Page[EntryRow]:
         """A member's statement, newest first."""
         (before,) = read_token(page_token, (_LATEST,))
-        position = await self._reach(min_position, "statement", "balance", "programmes")
-        settings, _ = await self._programme(programme)
-        await self._require_member(programme, member)
-        found = await self._rows(
-            "statement",
-            statements.ENTRIES,
-            programme=programme,
-            member=member,
-            units=[unit.name for unit in settings.units],
-            before=before,
-            limit=page_size + 1,
-        )
+        async with self._snapshot(min_position, "statement", "balance", "programmes") as views:
+            settings, _ = await views.programme(programme)
+            await views.require_member(programme, member)
+            found = await views.rows(
+                "statement",
+                statements.ENTRIES,
+                programme=programme,
+                member=member,
+                units=[unit.name for unit in settings.units],
+                before=before,
+                limit=page_size + 1,
+            )
         rows = [EntryRow(*(*row[:-1], _lots.decode(row[-1]))) for row in found]
-        return page(rows, page_size, lambda row: (row.position,), position)
+        return page(rows, page_size, lambda row: (row.position,), views.position)
 
     # -- redemptions and stock
 
     async def redemption(self, programme: str, redemption: str, *, min_position: int = 0) -> RedemptionRow:
         """One redemption."""
         await self._reach(min_position, "redemptions")
-        rows = await self._rows("redemptions", statements.REDEMPTION, programme=programme, redemption=redemption)
+        rows = await self._views.rows("redemptions", statements.REDEMPTION, programme=programme, redemption=redemption)
         if not rows:
             raise NotFound("redemption", redemption)
         return RedemptionRow(*rows[0])
@@ -199,24 +192,24 @@ class PostgresQueries:
     ) -> Page[RedemptionRow]:
         """A member's redemptions, those placed last first."""
         before, redemption = read_token(page_token, (_LATEST, ""))
-        position = await self._reach(min_position, "redemptions", "balance")
-        await self._require_member(programme, member)
-        found = await self._rows(
-            "redemptions",
-            statements.REDEMPTIONS,
-            programme=programme,
-            member=member,
-            before=before,
-            redemption=redemption,
-            limit=page_size + 1,
-        )
+        async with self._snapshot(min_position, "redemptions", "balance") as views:
+            await views.require_member(programme, member)
+            found = await views.rows(
+                "redemptions",
+                statements.REDEMPTIONS,
+                programme=programme,
+                member=member,
+                before=before,
+                redemption=redemption,
+                limit=page_size + 1,
+            )
         rows = [RedemptionRow(*row) for row in found]
-        return page(rows, page_size, lambda row: (row.placed_at, row.redemption), position)
+        return page(rows, page_size, lambda row: (row.placed_at, row.redemption), views.position)
 
     async def stock_item(self, programme: str, sku: str, location: str, *, min_position: int = 0) -> StockRow:
         """One SKU at one location."""
         await self._reach(min_position, "inventory")
-        rows = await self._rows("inventory", statements.ITEM, programme=programme, sku=sku, location=location)
+        rows = await self._views.rows("inventory", statements.ITEM, programme=programme, sku=sku, location=location)
         if not rows:
             raise NotFound("stock item", f"{sku}@{location}")
         return StockRow(*rows[0])
@@ -226,39 +219,34 @@ class PostgresQueries:
     ) -> Page[StockRow]:
         """All stock items of a programme, or those of one SKU, by SKU and location."""
         after_sku, after_location = read_token(page_token, ("", ""))
-        position = await self._reach(min_position, "inventory")
-        found = await self._rows(
-            "inventory",
-            statements.ITEMS,
-            programme=programme,
-            sku=sku,
-            after_sku=after_sku,
-            after_location=after_location,
-            limit=page_size + 1,
-        )
-        return page([StockRow(*row) for row in found], page_size, lambda row: (row.sku, row.location), position)
+        async with self._snapshot(min_position, "inventory") as views:
+            found = await views.rows(
+                "inventory",
+                statements.ITEMS,
+                programme=programme,
+                sku=sku,
+                after_sku=after_sku,
+                after_location=after_location,
+                limit=page_size + 1,
+            )
+        rows = [StockRow(*row) for row in found]
+        return page(rows, page_size, lambda row: (row.sku, row.location), views.position)
 
     # -- what is due
 
     async def programmes(self) -> list[tuple[str, Instant]]:
         """Every programme with its present."""
-        rows = await self._rows("programmes", statements.PROGRAMMES, programme="")
-        return [(programme, _present(settings, clock)[1]) for programme, settings, clock in rows]
+        rows = await self._views.rows("programmes", statements.PROGRAMMES, programme="")
+        return [(programme, present(settings, clock)[1]) for programme, settings, clock in rows]
 
     async def due(self, programme: str, until: Instant, limit: int) -> list[DueSubject]:
         """Members and stock items with something that ended by an instant, earliest first.
 
         At most `limit`; there may be fewer although there are more, but none only if there is none.
         """
-        rows = await self._rows("due", statements.DUE, programme=programme, until=until, limit=limit)
+        rows = await self._views.rows("due", statements.DUE, programme=programme, until=until, limit=limit)
         return [DueSubject(*row) for row in rows]
 
     async def wait(self, position: int) -> None:
         """Wait until what is due is known up to a position. Raises TooFarBehind."""
         await self._reach(position, "due", "programmes")
-
-
-def _present(settings: str, clock: Instant) -> tuple[Settings, Instant]:
-    """A programme's settings, and its present by the clock that they name."""
-    known = _settings.decode(settings)
-    return known, clock if known.clock is ClockKind.MANUAL else time.time_ns() // 1_000

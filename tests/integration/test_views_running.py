@@ -211,3 +211,29 @@ async def test_instants_are_exact_to_the_microsecond_in_sql(database: Database) 
             "SELECT micros, projections.instant(micros) FROM unnest(%s::bigint[]) AS micros", (instants,)
         )
         assert [(micros, micros) for micros in instants] == rows
+
+
+async def test_an_answer_is_what_it_was_at_the_position_it_names(database: Database) -> None:
+    """Rows and position are of one moment while the view goes on; each grant of a point is a position (edge case 30)."""
+    async with running_world(database) as world, projecting(database):
+        await world.open()
+        before = world.position
+
+        async def grant() -> None:
+            for _ in range(300):
+                await world.given("anna earns 1")
+
+        granting = asyncio.create_task(grant())
+        answers = []
+        while not granting.done():
+            balance = await world.queries.balance(PROGRAMME, "anna", min_position=before)
+            lots = await world.queries.lots(PROGRAMME, "anna", min_position=before, page_size=1_000)
+            entries = await world.queries.entries(PROGRAMME, "anna", min_position=before, page_size=1_000)
+            answers += [
+                (balance.position, balance.balances[0].open),
+                (lots.position, len(lots.rows)),
+                (entries.position, len(entries.rows)),
+            ]
+        await granting
+    assert [(position, position - before) for position, _ in answers] == answers
+    assert len({position for position, _ in answers}) > 3, "the view stood still: the test did not test that"

@@ -1,0 +1,54 @@
+"""Rows of the live views, and what several questions begin with."""
+
+import time
+from typing import Any, LiteralString
+
+import msgspec
+from psycopg.errors import UndefinedTable
+from psycopg.sql import SQL
+
+from adapters.postgres import view_statements as statements
+from adapters.postgres.pool import Fetch
+from ledger.calendar import Instant
+from ledger.settings import ClockKind, Settings
+from projections.projection import Projection
+from projections.queries import NotFound, TooFarBehind
+from projections.registry import PROJECTIONS
+
+_VIEWS: dict[str, Projection] = {projection.name: projection for projection in PROJECTIONS}
+_settings = msgspec.json.Decoder(Settings)
+
+
+class Reading:
+    """Reads views as they are or, in a snapshot, as they were when they had come to `position`."""
+
+    def __init__(self, fetch: Fetch, position: int = 0) -> None:
+        self.position = position
+        self._fetch = fetch
+
+    async def rows(self, view: str, query: LiteralString, **parameters: Any) -> list[Any]:
+        """All rows of a query; `{lots}` is the table `lots` of the view. Raises TooFarBehind."""
+        try:
+            return await self._fetch(SQL(_VIEWS[view].render(query)), parameters)
+        except UndefinedTable:
+            raise TooFarBehind(f"the view {view!r} is not built yet") from None
+
+    async def programme(self, programme: str) -> tuple[Settings, Instant]:
+        """A programme's settings and present. Raises NotFound."""
+        rows = await self.rows("programmes", statements.PROGRAMMES, programme=programme)
+        if not programme or not rows:
+            raise NotFound("programme", programme)
+        return present(*rows[0][1:])
+
+    async def require_member(self, programme: str, member: str) -> str:
+        """A member's status. Raises NotFound."""
+        rows = await self.rows("balance", statements.MEMBER, programme=programme, member=member)
+        if not rows:
+            raise NotFound("member", member)
+        return str(rows[0][0])
+
+
+def present(settings: str, clock: Instant) -> tuple[Settings, Instant]:
+    """A programme's settings, and its present by the clock that they name."""
+    known = _settings.decode(settings)
+    return known, clock if known.clock is ClockKind.MANUAL else time.time_ns() // 1_000
