@@ -214,7 +214,7 @@ async def test_instants_are_exact_to_the_microsecond_in_sql(database: Database) 
 
 
 async def test_an_answer_is_what_it_was_at_the_position_it_names(database: Database) -> None:
-    """Rows and position are of one moment while the view goes on; each grant of a point is a position (edge case 30)."""
+    """Rows and position are of a moment, while the view goes on by a grant and a position at a time (edge case 30)."""
     async with running_world(database) as world, projecting(database):
         await world.open()
         before = world.position

@@ -16,6 +16,7 @@ from tests.linearizability.messages import Place
 from tests.linearizability.recorder import Recorder
 
 DEADLINE_SECONDS = 1.5
+SETTLE_SECONDS_MAX = 60
 _UNKNOWN = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -73,8 +74,10 @@ class Crowd:
         letters += numbers.sample(list(self._letters.values()), min(20, len(self._letters)))
         with grpc.insecure_channel(self._address, options=_OPTIONS) as channel:
             client = _Client(channel, self.recorder, self._begin)
+            deadline = time.monotonic() + SETTLE_SECONDS_MAX
             for letter in letters:
                 while not client.deliver(letter):
+                    assert time.monotonic() < deadline, "the service does not answer"
                     time.sleep(0.1)
 
     def _live(self, numbers: random.Random) -> None:
@@ -102,9 +105,9 @@ class Crowd:
                 self._copies.append(letter)  # somebody else sends it at the same time
         while not client.deliver(letter) and not self._stop.wait(0.05):
             fate = numbers.random()
+            if fate < 0.1:
+                self._copies.append(letter)  # somebody else may try
             if fate < 0.2:
-                if fate < 0.1:
-                    self._copies.append(letter)
                 return
 
     def _write(self, place: Place, call: Any) -> Letter:
