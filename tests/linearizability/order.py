@@ -7,6 +7,7 @@ took place. What stands in no log, a refusal or a read, must have a place in tha
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, groupby
+from math import inf
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -139,13 +140,16 @@ class _Order:
         return self._reached[count - 1] if count else 0
 
     def _first_place(self, refusal: Operation, first: int) -> int | None:
-        """The first position, from `first` on, behind which the specification refuses likewise."""
+        """The first position, from `first` on, behind which the specification refuses likewise.
+
+        It lies before the first command that was sent when the refusal had been answered.
+        """
         assert refusal.returned is not None
-        end = bisect_right(self._invoked, refusal.returned)
-        last = self._positions[end - 1] if end else 0
-        changes = [since for since, _ in self._states.get(refusal.key, []) if first < since <= last]
+        later = bisect_right(self._invoked, refusal.returned)
+        end = self._positions[later] if later < len(self._positions) else inf
+        changes = [since for since, _ in self._states.get(refusal.key, []) if first < since]
         for position in [first, *changes]:
-            if position <= last or position == 0:
+            if position < end:
                 _, due = self._apply(self._state(refusal.key, position), refusal.call)
                 if due == refusal.answer:
                     return position

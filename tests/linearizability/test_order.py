@@ -56,7 +56,20 @@ def test_a_read_may_be_behind_what_was_not_asked_for() -> None:
     assert problems("a b", FIRST, SECOND, read(40, 41, 10, at=1), read(42, 43, 0, at=0)) == []
 
 
+def test_a_refusal_may_come_before_all_commands_but_behind_what_a_view_had_come_to() -> None:
+    """The log did not begin with this history: a read found it at a position that holds none of its commands."""
+    events = [Recorded(8, "a")]
+    begun = [read(0, 1, 0, at=7), op("r", 2, 3, SPEND, TOO_FEW), op("a", 4, 5, GRANT, left(10), at=8)]
+    assert find_problems(begun, events, State(), apply, Accepted) == []
+
+
 # -- what must be found out
+
+
+def test_a_refusal_that_only_a_later_command_explains_is_found() -> None:
+    """It was answered before the command was sent that used the source up."""
+    early = op("r", 0, 1, GRANT, Refused("SOURCE_ALREADY_USED"))
+    assert ["at no time" in problem for problem in problems("a", early, op("a", 4, 5, GRANT, left(10), at=1))] == [True]
 
 
 @pytest.mark.parametrize(
