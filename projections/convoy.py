@@ -1,4 +1,4 @@
-"""Leads all projections of a process along the log.
+"""Leads projections of a process along the log; they come and go while it is on its way.
 
 Projections at one position travel together, as a lane: a batch is read and decoded once for all of them, and folded
 ahead while the one before is written. One that fails leaves its lane, tries again later, and joins when it has caught
@@ -6,7 +6,7 @@ up; the others go on.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
 from projections.engine import Engine, Stopped, Superseded, Work
@@ -41,31 +41,61 @@ class Lane:
 
 
 class Convoy:
-    """All projections of a process."""
+    """The projections of a process that follow the log."""
 
-    def __init__(self, engines: Sequence[Engine], feed: Feed, on_stop: Callable[[Engine, Stopped], None]) -> None:
-        self._engines = engines
+    def __init__(self, feed: Feed, on_stop: Callable[[Engine, Stopped], None]) -> None:
         self._feed = feed
         self._on_stop = on_stop
         self._lanes: list[Lane] = []
-        self._tasks = asyncio.TaskGroup()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._retries: dict[Engine, asyncio.Task[None]] = {}
 
-    async def run(self) -> None:
-        """Follow the log until cancelled. Raises Disconnected."""
-        together: dict[int, list[Engine]] = {}
-        for engine in self._engines:
-            together.setdefault(await engine.tables.position(), []).append(engine)
+    async def run(self, *engines: Engine) -> None:
+        """Follow the log until cancelled, with these from the beginning. Raises Disconnected."""
         try:
-            async with self._tasks as tasks:
-                for position, engines in together.items():
-                    tasks.create_task(self._follow(engines, position))
-        except BaseExceptionGroup as faults:
-            raise faults.exceptions[0] from None
+            await self.add(*engines)
+            await self._ended
         finally:
-            writing = [task for lane in self._lanes for _, task in lane.writing]
-            for task in writing:
+            self._ended.cancel()
+            tasks = [*self._tasks, *(task for lane in self._lanes for _, task in lane.writing)]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*writing, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def add(self, *engines: Engine) -> None:
+        """Take projections along, each from where it is."""
+        together: dict[int, list[Engine]] = {}
+        for engine in engines:
+            together.setdefault(await engine.tables.position(), []).append(engine)
+        for position, those in together.items():
+            self._begin(self._follow(those, position))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Let something happen beside all else; what it fails with ends the convoy."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+        if self._ended.done():
+            task.cancel()
+        return task
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None and not self._ended.done():
+            self._ended.set_exception(failure)
+
+    async def remove(self, engine: Engine) -> None:
+        """Leave a projection where it is; what is in the writing is written first."""
+        retry = self._retries.pop(engine, None)
+        if retry is not None:
+            retry.cancel()
+            await asyncio.gather(retry, return_exceptions=True)
+        for lane in self._lanes:
+            if engine in lane.engines:
+                lane.engines.remove(engine)
+                writing = [task for other, task in lane.writing if other is engine]
+                await asyncio.gather(*writing, return_exceptions=True)
 
     async def _follow(self, engines: list[Engine], position: int) -> None:
         """Take projections along until they fail or join another lane."""
@@ -91,8 +121,9 @@ class Convoy:
             try:
                 await task
             except (Stopped, Superseded) as failure:
-                lane.engines.remove(engine)
-                self._tasks.create_task(self._try_again(engine, failure))
+                if engine in lane.engines:
+                    lane.engines.remove(engine)
+                    self._retries[engine] = self._begin(self._try_again(engine, failure))
         lane.writing = []
 
     def _joined(self, lane: Lane) -> bool:
@@ -113,7 +144,9 @@ class Convoy:
             await engine.tables.stopped(failure)
             self._on_stop(engine, failure)
         await asyncio.sleep(pause)
-        await self._follow([engine], await engine.tables.position())
+        position = await engine.tables.position()
+        del self._retries[engine]
+        await self._follow([engine], position)
 
 
 def _fold_all(engines: Sequence[Engine], batch: Batch) -> dict[Engine, Work]:

@@ -1,4 +1,4 @@
-"""Carries one projection along the log: exactly once, and loudly to a halt where its fold fails.
+"""Carries one projection along the log: exactly once, and loudly to a halt (or past a key) where its fold fails.
 
 Knows no database: an adapter implements `Tables`. Rows and checkpoint change in one transaction.
 """
@@ -37,9 +37,15 @@ class Transaction(Protocol):
     async def write(self, changes: Changes) -> None:
         """Change the tables."""
 
+    async def park(self, events: Sequence[Recorded], reason: str | None) -> None:
+        """Keep events for later, unfolded; the reason is that of the first, if that is the one that failed."""
+
 
 class Tables(Protocol):
     """One projection's tables and checkpoint. Everything here raises Disconnected."""
+
+    parked: set[str]
+    """The keys whose events are kept for later."""
 
     async def position(self) -> int:
         """How far the projection has come."""
@@ -95,18 +101,47 @@ class Engine:
             await self.tables.skip(after, upto)
             return
         try:
-            async with self.tables.transaction(after, upto) as transaction:
-                await transaction.write(folded or await self._load_and_fold(transaction, events))
+            await self._fold_or_park(after, upto, events, folded)
             return
         except (Disconnected, Superseded):
             raise
         except Exception as error:
             if len(events) == 1:
-                raise _failure(events[0], error) from error
+                await self._fail(after, upto, events[0], error)
+                return
         middle = len(events) // 2
         first, rest = events[:middle], events[middle:]
         await self._advance(after, first[-1].position, first, None)
         await self._advance(first[-1].position, upto, rest, None)
+
+    async def _fold_or_park(self, after: int, upto: int, events: Sequence[Recorded], folded: Changes | None) -> None:
+        """Fold events, but keep those of parked keys for later, all in one transaction."""
+        late = [recorded for recorded in events if recorded.key in self.tables.parked] if self.tables.parked else []
+        if late:
+            events, folded = [recorded for recorded in events if recorded.key not in self.tables.parked], None
+        async with self.tables.transaction(after, upto) as transaction:
+            if events:
+                await transaction.write(folded or await self._load_and_fold(transaction, events))
+            if late:
+                await transaction.park(late, None)
+
+    async def _fail(self, after: int, upto: int, recorded: Recorded, error: Exception) -> None:
+        """Stop at an event, or park its key. Raises Stopped."""
+        failure = _failure(recorded, error)
+        if not self.projection.may_park(recorded):
+            raise failure from error
+        async with self.tables.transaction(after, upto) as transaction:
+            await transaction.park([recorded], failure.reason)
+        self.tables.parked.add(recorded.key)
+
+    async def replay(self, recorded: Recorded, transaction: Transaction) -> None:
+        """Fold an event that was parked. Raises Stopped if it still fails."""
+        try:
+            await transaction.write(await self._load_and_fold(transaction, [recorded]))
+        except (Disconnected, Superseded):
+            raise
+        except Exception as error:
+            raise _failure(recorded, error) from error
 
     async def _load_and_fold(self, transaction: Transaction, events: Sequence[Recorded]) -> Changes:
         rows = await transaction.load(self.projection.keys(events)) if self.projection.keys else {}

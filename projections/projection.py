@@ -2,8 +2,8 @@
 
 The tables and statements of a view stand in a file `view.sql` beside its fold, in blocks. A block begins with a line
 
-    -- tables                                   DDL of this version; `{lots}` is its table `lots`
-    -- readers                                  SQL views without the version, for everybody who reads
+    -- tables                                   DDL; `{lots}` is the table `lots` of a build
+    -- readers                                  SQL views in `{schema}`, for everybody who reads: always the live build
     -- load <name>: <table> (<columns>)         SELECT of the rows of the keys in `{given}`
     -- insert <name>: <table>                   no statement: the rows are new, they are copied into the table
     -- update <name>: <table> (<columns>)       a statement that changes one row for each row of `{given}`, or it fails
@@ -62,6 +62,11 @@ class Script(msgspec.Struct, frozen=True):
     readers: str
     steps: tuple[Step, ...]
 
+    @property
+    def table_names(self) -> list[str]:
+        """The names of the tables, without schema and build."""
+        return re.findall(r"CREATE TABLE \{(\w+)\}", self.tables)
+
 
 class Projection(msgspec.Struct, frozen=True):
     """A view that follows the log."""
@@ -75,14 +80,10 @@ class Projection(msgspec.Struct, frozen=True):
     """From the rows of the keys touched and the events of a batch to what changes; pure."""
     keys: Callable[[Sequence[Recorded]], Keys] | None = None
     """The rows that the fold needs for these events; None: it needs none, ever, so that it can run ahead."""
-
-    def table(self, name: str) -> str:
-        """The full name of one of this version's tables."""
-        return f"{SCHEMA}.{self.name}_v{self.version}_{name}"
-
-    def render(self, statement: str, given: str = "") -> str:
-        """A statement with the names of this version's tables in it."""
-        return re.sub(r"\{(\w+)\}", lambda m: given if m[1] == "given" else self.table(m[1]), statement)
+    by_stream: bool = True
+    """Whether rows hang on the events of one stream each, so that streams can be folded apart, at the same time."""
+    parks: bool = False
+    """Whether an event that cannot be folded parks its key, with all that follows of it, instead of stopping all."""
 
     def select(self, events: Sequence[Recorded]) -> list[Recorded]:
         """The events that the fold folds, and those that it would fold if they could be decoded."""
@@ -93,10 +94,40 @@ class Projection(msgspec.Struct, frozen=True):
             if (kind := type(recorded.event)) in wanted and (kind is not Undecodable or self._misses(recorded.event))
         ]
 
+    def may_park(self, recorded: Recorded) -> bool:
+        """Whether the key of an event that fails is parked; of a topic that nobody knows, nobody knows the key."""
+        event = recorded.event
+        return self.parks and not (isinstance(event, Undecodable) and not _kinds(event))
+
     def _misses(self, event: Any) -> bool:
         """Whether an event that cannot be decoded is one of ours; nobody may pass over a topic that nobody knows."""
-        kinds = {kind for kind, topic in TOPICS.items() if topic == event.topic}
+        kinds = _kinds(event)
         return not kinds or not kinds.isdisjoint(self.events)
+
+
+def _kinds(event: Undecodable) -> set[type[Fact]]:
+    return {kind for kind, topic in TOPICS.items() if topic == event.topic}
+
+
+class Build(msgspec.Struct, frozen=True):
+    """A set of a projection's tables: its number tells it from the others of the projection."""
+
+    projection: Projection
+    number: int
+    schema: str = SCHEMA
+
+    def table(self, name: str) -> str:
+        """The full name of one of its tables."""
+        return f"{self.schema}.{self.projection.name}_b{self.number}_{name}"
+
+    def render(self, statement: str, given: str = "") -> str:
+        """A statement with the names of its tables in it."""
+        known = {"given": given, "schema": self.schema}
+        return re.sub(r"\{(\w+)\}", lambda m: known.get(m[1]) or self.table(m[1]), statement)
+
+    def tables(self) -> list[str]:
+        """The full names of its tables, in the order in which they are made."""
+        return [self.table(name) for name in self.projection.script.table_names]
 
 
 _HEADER = re.compile(

@@ -127,20 +127,6 @@ class StockRow(View, frozen=True):
     """Whether it is offered no more, here or anywhere."""
 
 
-class ProjectionStatus(View, frozen=True):
-    """Where a projection stands: RUNNING, or STOPPED at an event that it cannot fold."""
-
-    name: str
-    version: int
-    state: str
-    position: int
-    lag_events: int
-    lag_seconds: float
-    """For how long the first event that is not folded yet has been waiting."""
-    failed_position: int | None
-    reason: str | None
-
-
 class Page(msgspec.Struct, Generic[Row], frozen=True):
     """Rows, the token of the next page ("" when there is none), and how far the view has come."""
 

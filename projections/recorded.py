@@ -21,6 +21,11 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     business_date: date
     channel: str
 
+    @property
+    def key(self) -> str:
+        """Whose event it is, among all programmes: what is parked together."""
+        return f"{self.programme}/{self.subject}"
+
 
 class Undecodable(Fact, frozen=True):
     """Stands in place of an event that could not be decoded; whoever would fold it stops there."""

@@ -28,10 +28,14 @@ POLL_SECONDS_MIN = 0.01
 POLL_SECONDS_MAX = 0.1
 """Between two looks at an idle log: short at first, then longer."""
 
-_PAGE = """
+_SELECT = """
 SELECT position, programme, stream, topic, occurred_at, recorded_at, business_date, channel, event
-FROM ledger.events WHERE position > %s AND position <= %s AND topic <> ALL(%s) ORDER BY position
+FROM ledger.events WHERE"""
+_PAGE = f"{_SELECT} position > %s AND position <= %s AND topic <> ALL(%s) ORDER BY position"
+_PART = f"""{_SELECT} position > %s AND position <= %s AND topic <> ALL(%s)
+  AND (hashtext(stream) & 65535) %% %s = %s ORDER BY position
 """
+_AT = f"{_SELECT} position = ANY(%s) ORDER BY position"
 _SESSION = "SET enable_seqscan = off; SET enable_indexscan = off"
 """Whatever the statistics say: a page comes by a bitmap over positions, which reads what lies together in one go.
 
@@ -48,24 +52,61 @@ def disconnections() -> Iterator[None]:
         raise Disconnected(str(error).strip()) from error
 
 
-class PostgresFeed:
-    """The log of one shard for projections that fold these events."""
+class Reader:
+    """Reads and decodes events that are wanted; a part of the streams, or all."""
 
-    def __init__(self, connection: AsyncConnection, events: Collection[type[Fact]]) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: AsyncConnection, events: Collection[type[Fact]], part: int = 0, parts: int = 1
+    ) -> None:
         self._cursor = raw_cursor(connection)
         wanted = {TOPICS[kind] for kind in events}
         # An outdated topic is read: what it is upcast to may be wanted. So is one that nobody knows, to stop at it.
         self._ignored = sorted(set(TOPICS.values()) - wanted)
+        self._part = [parts, part] if parts > 1 else []
+
+    @classmethod
+    async def open(
+        cls, connection: AsyncConnection, events: Collection[type[Fact]], part: int = 0, parts: int = 1
+    ) -> "Reader":
+        """Make the connection ready."""
+        with disconnections():
+            await connection.execute(_SESSION)
+        return cls(connection, events, part, parts)
+
+    async def batch(self, after: int, upto: int, page_positions: int = PAGE_EVENTS) -> Batch:
+        """The events up to a position, or fewer if they take too many bytes."""
+        events: list[Recorded] = []
+        reached, size = after, 0
+        with disconnections():
+            while reached < upto and size < BATCH_BYTES_MAX:
+                first, reached = reached, min(reached + page_positions, upto)
+                query = _PART if self._part else _PAGE
+                await self._cursor.execute(query.encode(), [first, reached, self._ignored, *self._part])
+                rows = await self._cursor.fetchall()
+                events += _decode_all(rows)
+                size += sum(len(row[-1]) for row in rows)
+        return Batch(after, reached, events)
+
+    async def at(self, positions: Sequence[int]) -> list[Recorded]:
+        """The events at these positions."""
+        with disconnections():
+            await self._cursor.execute(_AT.encode(), (list(positions),))
+            return _decode_all(await self._cursor.fetchall())
+
+
+class PostgresFeed:
+    """The log of one shard for projections that fold these events."""
+
+    def __init__(self, connection: AsyncConnection, reader: Reader) -> None:
+        self._connection = connection
+        self._reader = reader
         self._batches: dict[int, asyncio.Task[Batch]] = {}
         self._head = 0
 
     @classmethod
     async def open(cls, connection: AsyncConnection, events: Collection[type[Fact]]) -> "PostgresFeed":
-        """Make the connection ready; it is the feed's from now on."""
-        with disconnections():
-            await connection.execute(_SESSION)
-        return cls(connection, events)
+        """Make the connection ready."""
+        return cls(connection, await Reader.open(connection, events))
 
     async def after(self, position: int) -> Batch:
         """The next batch after a position; waits until there is one. Then the one after that is read ahead."""
@@ -95,16 +136,9 @@ class PostgresFeed:
         return task
 
     async def _read(self, after: int) -> Batch:
-        events: list[Recorded] = []
-        upto, size = after, 0
         with disconnections():
             await self._wait(after)
-            while upto < min(after + BATCH_EVENTS_MAX, self._head) and size < BATCH_BYTES_MAX:
-                first, upto = upto, min(upto + PAGE_EVENTS, self._head)
-                rows = await (await self._cursor.execute(_PAGE, (first, upto, self._ignored))).fetchall()
-                events += _decode_all(rows)
-                size += sum(len(row[-1]) for row in rows)
-        return Batch(after, upto, events)
+        return await self._reader.batch(after, min(after + BATCH_EVENTS_MAX, self._head))
 
     async def _wait(self, after: int) -> None:
         """Until there are events after a position."""

@@ -47,12 +47,13 @@ FROM ledger.events WHERE"""
 _STREAM = f"{_SELECT} stream = %s AND version > %s AND version <= %s ORDER BY version"
 _LOG = f"{_SELECT} position >= %s AND position <= %s AND (%s OR topic = ANY(%s)) ORDER BY position LIMIT %s"
 _ANSWERED = "SELECT request_hash, answer FROM ledger.outcomes WHERE command_id = %s"
-_TRACKED = "SELECT max(position) AS max FROM projections.projections WHERE name = %s AND version = {version}"
+_TRACKED = "SELECT max(position) AS max FROM projections.builds WHERE name = %s AND build = {version}"
 _TRACK = """
-INSERT INTO projections.projections AS kept (name, version, position, live, moved_at)
-SELECT %(application_name)s, {version}, %(notification_id)s,
-       NOT EXISTS (SELECT FROM projections.projections WHERE name = %(application_name)s), clock_timestamp()
-ON CONFLICT (name, version) DO UPDATE SET position = excluded.position, moved_at = excluded.moved_at
+INSERT INTO projections.builds AS kept (name, build, version, position, state)
+SELECT %(application_name)s, {version}, {version}, %(notification_id)s,
+       CASE WHEN EXISTS (SELECT FROM projections.builds WHERE name = %(application_name)s)
+            THEN 'RETIRED' ELSE 'RUNNING' END
+ON CONFLICT (name, build) DO UPDATE SET position = excluded.position, moved_at = clock_timestamp()
 WHERE kept.position < excluded.position
 RETURNING position
 """
@@ -223,10 +224,8 @@ class LedgerTracking(PostgresTrackingRecorder):
     `_insert_tracking` moves a checkpoint on the cursor, so in the transaction, of whoever writes the view.
     """
 
-    def __init__(
-        self, datastore: PostgresDatastore, *, tracking_table_name: str = "projections", version: int = 1
-    ) -> None:
-        """The table is always projections.projections, whatever name the library's factory gives.
+    def __init__(self, datastore: PostgresDatastore, *, tracking_table_name: str = "builds", version: int = 1) -> None:
+        """The table is always projections.builds, whatever name the library's factory gives.
 
         Raises:
             NotSupportedError: the datastore wants a row for every notification.
@@ -240,4 +239,4 @@ class LedgerTracking(PostgresTrackingRecorder):
 
     def create_table(self) -> None:
         """Refused. Raises ProgrammingError."""
-        raise ProgrammingError("the table of checkpoints is made by whoever runs the projections: set CREATE_TABLE=n")
+        raise ProgrammingError("the table of checkpoints is made by the migrations: set CREATE_TABLE=n")

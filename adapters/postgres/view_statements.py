@@ -1,11 +1,6 @@
-"""The statements behind the questions of `projections.queries`; `{lots}` is the table `lots` of the view asked."""
+"""The statements behind the questions of `projections.queries`; `{lots}` is the table `lots` of the live build."""
 
-POSITIONS = "SELECT name, position FROM projections.projections WHERE live"
-
-STATUSES = """
-SELECT name, version, state, position, lag_events, lag_seconds, failed_position, reason
-FROM projections.status ORDER BY name, version
-"""
+POSITIONS = "SELECT name, build, position FROM projections.builds WHERE state = 'RUNNING'"
 
 PROGRAMMES = """
 SELECT programme, newest.settings, clock

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Self
 
 import msgspec
-from psycopg.errors import UndefinedTable
 
 from adapters.postgres import view_statements as statements
 from adapters.postgres.pages import page, read_token
 from adapters.postgres.pool import Pool
-from adapters.postgres.reading import Reading, present
+from adapters.postgres.reading import Live, Reading, present, read_live
 from ledger.calendar import Instant
 from ledger.ids import lot_number
 from ledger.quantities import Balance
@@ -23,7 +22,6 @@ from projections.queries import (
     LotRow,
     NotFound,
     Page,
-    ProjectionStatus,
     RedemptionRow,
     StockRow,
     TooFarBehind,
@@ -44,9 +42,8 @@ class PostgresQueries:
 
     def __init__(self, dsn: str, wait_seconds: float = WAIT_SECONDS_MAX) -> None:
         self._pool = Pool(dsn, "loyalty queries", CONNECTIONS_MAX)
-        self._views = Reading(self._pool.fetch)
         self._wait_seconds = wait_seconds
-        self._looking: asyncio.Task[dict[str, int]] | None = None
+        self._looking: asyncio.Task[dict[str, Live]] | None = None
         self._looked_at = 0.0
 
     async def __aenter__(self) -> Self:
@@ -60,25 +57,22 @@ class PostgresQueries:
 
     # -- how far the views have come
 
-    async def _positions(self) -> dict[str, int]:
-        """The checkpoints, as they were a moment ago: whoever asks within that moment shares one look."""
+    async def _live(self) -> dict[str, Live]:
+        """The live builds as they were a moment ago: whoever asks within that moment shares one look."""
         if self._looking is None or time.monotonic() - self._looked_at >= POLL_SECONDS:
             self._looked_at = time.monotonic()
             self._looking = asyncio.create_task(self._look())
         return await asyncio.shield(self._looking)
 
-    async def _look(self) -> dict[str, int]:
-        try:
-            return dict(await self._pool.fetch(statements.POSITIONS))
-        except UndefinedTable:
-            return {}
+    async def _look(self) -> dict[str, Live]:
+        return await read_live(self._pool.fetch)
 
     async def _reach(self, position: int, *views: str) -> None:
         """Wait until these views have come so far. Raises TooFarBehind."""
         deadline = time.monotonic() + self._wait_seconds
         while True:
-            positions = await self._positions()
-            reached = min(positions.get(view, 0) for view in views)
+            live = await self._live()
+            reached = min(live[view].position if view in live else 0 for view in views)
             if reached >= position:
                 return
             if time.monotonic() >= deadline:
@@ -93,20 +87,14 @@ class PostgresQueries:
         """
         await self._reach(position, view, *others)
         async with self._pool.snapshot() as fetch:
-            try:
-                positions = dict(await fetch(statements.POSITIONS))
-            except UndefinedTable:
-                positions = {}
-            if view not in positions:
+            live = await read_live(fetch)
+            if view not in live:
                 raise TooFarBehind(f"the view {view!r} is not built yet")
-            yield Reading(fetch, positions[view])
+            yield Reading(fetch, live, live[view].position)
 
-    async def statuses(self) -> list[ProjectionStatus]:
-        """Where every projection stands."""
-        try:
-            return [ProjectionStatus(*row) for row in await self._pool.fetch(statements.STATUSES)]
-        except UndefinedTable:
-            return []
+    async def _now(self) -> Reading:
+        """Views as they are."""
+        return Reading(self._pool.fetch, await self._live())
 
     # -- members
 
@@ -182,7 +170,9 @@ class PostgresQueries:
     async def redemption(self, programme: str, redemption: str, *, min_position: int = 0) -> RedemptionRow:
         """One redemption."""
         await self._reach(min_position, "redemptions")
-        rows = await self._views.rows("redemptions", statements.REDEMPTION, programme=programme, redemption=redemption)
+        rows = await (await self._now()).rows(
+            "redemptions", statements.REDEMPTION, programme=programme, redemption=redemption
+        )
         if not rows:
             raise NotFound("redemption", redemption)
         return RedemptionRow(*rows[0])
@@ -209,7 +199,9 @@ class PostgresQueries:
     async def stock_item(self, programme: str, sku: str, location: str, *, min_position: int = 0) -> StockRow:
         """One SKU at one location."""
         await self._reach(min_position, "inventory")
-        rows = await self._views.rows("inventory", statements.ITEM, programme=programme, sku=sku, location=location)
+        rows = await (await self._now()).rows(
+            "inventory", statements.ITEM, programme=programme, sku=sku, location=location
+        )
         if not rows:
             raise NotFound("stock item", f"{sku}@{location}")
         return StockRow(*rows[0])
@@ -236,7 +228,7 @@ class PostgresQueries:
 
     async def programmes(self) -> list[tuple[str, Instant]]:
         """Every programme with its present."""
-        rows = await self._views.rows("programmes", statements.PROGRAMMES, programme="")
+        rows = await (await self._now()).rows("programmes", statements.PROGRAMMES, programme="")
         return [(programme, present(settings, clock)[1]) for programme, settings, clock in rows]
 
     async def due(self, programme: str, until: Instant, limit: int) -> list[DueSubject]:
@@ -244,7 +236,7 @@ class PostgresQueries:
 
         At most `limit`; there may be fewer although there are more, but none only if there is none.
         """
-        rows = await self._views.rows("due", statements.DUE, programme=programme, until=until, limit=limit)
+        rows = await (await self._now()).rows("due", statements.DUE, programme=programme, until=until, limit=limit)
         return [DueSubject(*row) for row in rows]
 
     async def wait(self, position: int) -> None:

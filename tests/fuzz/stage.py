@@ -15,6 +15,7 @@ from adapters.grpc.ports import Sweeper
 from adapters.grpc.server import ServerOptions, build_server
 from adapters.memory.store import Memory, MemoryLog, MemoryStore
 from adapters.postgres.log import PostgresLog
+from adapters.postgres.operations import PostgresOperations
 from adapters.postgres.projecting import ProjectionRunner
 from adapters.postgres.store import PostgresStore
 from adapters.postgres.views import PostgresQueries
@@ -235,6 +236,7 @@ class PostgresStage(Stage):
         super().__init__()
         self._connection = psycopg.connect(database.app_dsn, autocommit=True)
         self.queries = PostgresQueries(database.app_dsn, wait_seconds=0.05)
+        self.operations = PostgresOperations(database.app_dsn)
         self.run(self._open(database))
 
     async def _open(self, database: Database) -> None:
@@ -262,7 +264,7 @@ class PostgresStage(Stage):
         async def caught_up() -> dict[str, tuple[str, int]]:
             async with asyncio.timeout(30):
                 while True:
-                    statuses = await self.queries.statuses()
+                    statuses = await self.operations.statuses()
                     if statuses and all(status.lag_events == 0 or status.state == "STOPPED" for status in statuses):
                         return {status.name: (status.state, status.lag_events) for status in statuses}
                     await asyncio.sleep(0.01)

@@ -4,7 +4,6 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -25,7 +24,6 @@ from eventsourcing.persistence import (
 from eventsourcing.postgres import PostgresDatastore, PostgresFactory
 from psycopg.conninfo import conninfo_to_dict
 
-from adapters import postgres
 from adapters.postgres.embedded import Endpoint, temporary_server
 from adapters.postgres.mapper import Envelope, LedgerMapper, RecordedEvent, StreamEvent
 from adapters.postgres.migrate import migrate
@@ -87,12 +85,6 @@ def one(dsn: str, query: str, *parameters: object) -> Any:
     return row[0]
 
 
-def make_projections(datastore: PostgresDatastore) -> None:
-    """What the runner of projections makes, its table of checkpoints above all."""
-    with datastore.transaction(commit=True) as cursor:
-        cursor.execute((Path(postgres.__file__).parent / "projections.sql").read_bytes())
-
-
 def stored(version: int, stream: str = ANNA) -> StoredEvent:
     return StoredEvent(stream, version, "test.happened.v1", b"{}")
 
@@ -138,7 +130,6 @@ class TestLibraryPositionsDoNotInterleave(OnOurTables, library.NonInterleavingNo
 
 class TestLibraryTrackingRecorder(OnOurTables, library.TrackingRecorderTestCase):
     def create_recorder(self) -> LedgerTracking:  # type: ignore[override]
-        make_projections(self.datastore)
         return LedgerTracking(self.datastore)
 
 
@@ -284,7 +275,6 @@ def test_a_subscription_reads_on_over_more_than_it_fetches_at_once(recorder: Led
 
 @pytest.fixture
 def tracking(datastore: PostgresDatastore) -> LedgerTracking:
-    make_projections(datastore)
     return LedgerTracking(datastore)
 
 
@@ -303,7 +293,7 @@ def test_versions_of_a_projection_are_tracked_apart_and_the_first_is_live(
     tracking.insert_tracking(Tracking("balances", 7))
     second.insert_tracking(Tracking("balances", 3))
     assert (tracking.max_tracking_id("balances"), second.max_tracking_id("balances")) == (7, 3)
-    assert one(database.app_dsn, "SELECT array_agg(version) FROM projections.projections WHERE live") == [1]
+    assert one(database.app_dsn, "SELECT array_agg(version) FROM projections.builds WHERE state = 'RUNNING'") == [1]
 
 
 def test_the_librarys_ways_to_track_are_closed(tracking: LedgerTracking, datastore: PostgresDatastore) -> None:

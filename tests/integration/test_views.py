@@ -388,7 +388,7 @@ async def test_a_member_with_many_lots_has_few_buckets(world: World) -> None:
     await world.open()
     await world.given(*["anna earns 1 expiring 2026-03-31"] * 300, "anna gives 40 to bo")
     await caught_up(world)
-    rows = await world.queries._pool.fetch("SELECT member, remaining FROM projections.balance_v2_buckets ORDER BY 1")
+    rows = await world.queries._pool.fetch("SELECT member, remaining FROM projections.balance_b1_buckets ORDER BY 1")
     assert rows == [("anna", 260), ("bo", 40)]
     found = await world.queries.lots(PROGRAMME, "anna", at=world.now, page_size=1)
     assert found.rows[0].lot == "anna:41"

@@ -11,8 +11,8 @@ import pytest
 from adapters.postgres import feed
 from adapters.postgres.projecting import ProjectionRunner
 from projections import convoy
+from projections.operations import BuildStatus
 from projections.projection import Changes, Projection, Rows
-from projections.queries import ProjectionStatus
 from projections.recorded import Recorded
 from projections.registry import PROJECTIONS
 from projections.views.balance.fold import BALANCE
@@ -94,12 +94,12 @@ async def test_one_process_leads_and_another_takes_over(database: Database) -> N
         await caught_up(world)
         standing_by = asyncio.create_task(second.run())
         await asyncio.sleep(0.3)
-        assert sessions(database) == len(PROJECTIONS) + 2
+        assert sessions(database) == len(PROJECTIONS) + 3
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
         await world.given("anna earns 10")
         await caught_up(world)
-        assert sessions(database) == len(PROJECTIONS) + 1
+        assert sessions(database) == len(PROJECTIONS) + 2
         second.stop()
         await standing_by
 
@@ -126,11 +126,11 @@ def broken(projection: Projection, bad: set[int]) -> Projection:
     return msgspec.structs.replace(projection, fold=fold)
 
 
-async def stopped_one(world: World) -> dict[str, ProjectionStatus]:
+async def stopped_one(world: World) -> dict[str, BuildStatus]:
     """Where projections stand once one of them has stopped."""
     async with asyncio.timeout(10):
         while True:
-            statuses = {status.name: status for status in await world.queries.statuses()}
+            statuses = {status.name: status for status in await world.operations.statuses()}
             if any(status.reason for status in statuses.values()):
                 return statuses
             await asyncio.sleep(0.01)
@@ -156,7 +156,7 @@ async def test_a_fold_that_fails_stops_only_its_own_projection_until_it_is_repai
             assert (statuses["balance"].state, statuses["balance"].lag_events) == ("RUNNING", 0)
             bad.clear()
             await caught_up(world, "statement")
-            (repaired,) = [each for each in await world.queries.statuses() if each.name == "statement"]
+            (repaired,) = [each for each in await world.operations.statuses() if each.name == "statement"]
             assert (repaired.state, repaired.reason) == ("RUNNING", None)
         entries = await world.queries.entries(PROGRAMME, "anna")
         assert [entry.balance for entry in entries.rows] == list(range(200, 0, -10))
@@ -171,7 +171,7 @@ async def test_a_view_that_contradicts_the_log_stops_at_the_event_that_shows_it(
         await world.given("anna earns 10")
         await caught_up(world, "balance", "statement")
         with psycopg.connect(database.app_dsn) as connection:
-            connection.execute("DELETE FROM projections.balance_v2_lots")
+            connection.execute("DELETE FROM projections.balance_b1_lots")
         await world.given("bo earns 10", "anna gives 5 to bo", "bo earns 10")
         await caught_up(world, "statement")
         statuses = await stopped_one(world)

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import psycopg
 
 from adapters.postgres.log import PostgresLog
+from adapters.postgres.operations import PostgresOperations
 from adapters.postgres.projecting import ProjectionRunner
 from adapters.postgres.store import PostgresStore
 from adapters.postgres.views import PostgresQueries
@@ -29,6 +31,7 @@ class World:
 
     def __init__(self, database: Database, writer: Writer, log: PostgresLog, queries: PostgresQueries) -> None:
         self.database = database
+        self.operations = PostgresOperations(database.app_dsn)
         self.clock = ScriptedClock(0)
         self.writer = writer
         self.log = log
@@ -105,22 +108,25 @@ async def caught_up(world: World, *views: str) -> None:
     """Wait until views have folded everything."""
     async with asyncio.timeout(30):
         while True:
-            statuses = {status.name: status for status in await world.queries.statuses()}
+            statuses = {status.name: status for status in await world.operations.statuses() if status.live}
             wanted = views or tuple(projection.name for projection in PROJECTIONS)
             if all(name in statuses and statuses[name].position >= world.position for name in wanted):
                 return
             await asyncio.sleep(0.01)
 
 
-def contents(database: Database) -> dict[str, list[Any]]:
-    """All rows of all tables that projections made."""
+def contents(database: Database, schema: str = "projections") -> dict[str, list[Any]]:
+    """All rows of all tables that projections made, by the names of the tables without the number of the build."""
     with psycopg.connect(database.app_dsn) as connection:
         tables = connection.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'projections'::regnamespace AND relkind = 'r'"
-            " AND relname <> 'projections' ORDER BY relname"
+            "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'"
+            r" AND relname ~ '_b\d+_' ORDER BY relname",
+            (schema,),
         ).fetchall()
         return {
-            name: sorted(connection.execute(f"SELECT * FROM projections.{name}".encode()).fetchall(), key=repr)
+            re.sub(r"_b\d+_", ".", name): sorted(
+                connection.execute(f"SELECT * FROM {schema}.{name}".encode()).fetchall(), key=repr
+            )
             for (name,) in tables
         }
 
@@ -128,6 +134,10 @@ def contents(database: Database) -> dict[str, list[Any]]:
 def forget(database: Database) -> None:
     """Throw all views away; the events remain."""
     with psycopg.connect(database.app_dsn) as connection:
-        for name in contents(database):
+        tables = connection.execute(
+            r"SELECT relname FROM pg_class WHERE relnamespace = 'projections'::regnamespace AND relname ~ '_b\d+_'"
+            " AND relkind = 'r'"
+        ).fetchall()
+        for (name,) in tables:
             connection.execute(f"DROP TABLE projections.{name} CASCADE".encode())
-        connection.execute("DELETE FROM projections.projections")
+        connection.execute("DELETE FROM projections.builds")

@@ -12,7 +12,7 @@ from ledger.events import MemberEnrolled
 from projections import convoy
 from projections.convoy import Convoy
 from projections.engine import Disconnected, Engine, Stopped, Superseded, Work
-from projections.projection import Changes, Keys, Projection, Rows, Script, read_script
+from projections.projection import Build, Changes, Keys, Projection, Rows, Script, read_script
 from projections.recorded import Batch, Recorded, Undecodable
 
 EVENTS_MAX = 4
@@ -62,6 +62,8 @@ class Members:
         self.rows: list[str] = []
         self.stops: list[Stopped] = []
         self.away = 0
+        self.parked: set[str] = set()
+        self.late: list[tuple[str, int, str | None]] = []
 
     async def position(self) -> int:
         return self.at
@@ -74,11 +76,11 @@ class Members:
             raise Disconnected("gone")
         if self.at != after:
             raise Superseded(f"at {self.at}, not {after}")
-        before = list(self.rows)
+        before = list(self.rows), list(self.late)
         try:
             yield self
         except BaseException:
-            self.rows = before
+            self.rows, self.late = before
             raise
         self.at = upto
 
@@ -88,6 +90,9 @@ class Members:
     async def write(self, changes: Changes) -> None:
         await asyncio.sleep(0)
         self.rows += [row[0] for row in changes["joined"]]
+
+    async def park(self, events: Sequence[Recorded], reason: str | None) -> None:
+        self.late += [(recorded.key, recorded.position, reason) for recorded in events]
 
     async def skip(self, after: int, upto: int) -> None:
         self.at = upto
@@ -111,7 +116,7 @@ def projection(bad: Iterable[int] = (), name: str = "members", keys: Callable[..
 async def follow(log: Log, *engines: Engine, until: Callable[[], bool]) -> list[int]:
     """Run a convoy until something is so; returns where projections stopped, one time after another."""
     stops: list[int] = []
-    running = asyncio.create_task(Convoy(engines, log, lambda _, failure: stops.append(failure.position)).run())
+    running = asyncio.create_task(Convoy(log, lambda _, failure: stops.append(failure.position)).run(*engines))
     try:
         async with asyncio.timeout(10):
             while True:
@@ -260,10 +265,10 @@ def test_a_script_is_read_block_by_block(tmp_path: Path) -> None:
         "-- load known: lots (a)\nSELECT * FROM {lots} JOIN {given} USING (a)\n\n-- insert new: lots\n"
     )
     read = read_script(str(tmp_path / "fold.py"))
-    made = Projection("pool", 2, read, frozenset(), lambda rows, events: {})
-    assert made.render(read.tables) == "-- A comment that stays.\nCREATE TABLE projections.pool_v2_lots (a int);"
+    made = Build(Projection("pool", 2, read, frozenset(), lambda rows, events: {}), 3)
+    assert made.render(read.tables) == "-- A comment that stays.\nCREATE TABLE projections.pool_b3_lots (a int);"
     load, insert = read.steps
-    assert made.render(load.statement, "asked") == "SELECT * FROM projections.pool_v2_lots JOIN asked USING (a)"
+    assert made.render(load.statement, "asked") == "SELECT * FROM projections.pool_b3_lots JOIN asked USING (a)"
     assert [(step.kind, step.name, step.columns) for step in read.steps] == [
         ("load", "known", ("a",)),
         ("insert", "new", ()),

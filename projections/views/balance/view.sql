@@ -61,11 +61,11 @@ CREATE TABLE {debts} (
 );
 
 -- readers
-CREATE OR REPLACE VIEW projections.balance_members AS
+CREATE OR REPLACE VIEW {schema}.balance_members AS
 SELECT programme, member, projections.instant(enrolled_at) AS enrolled_at, status, last_lot
 FROM {members};
 
-CREATE OR REPLACE VIEW projections.balance_lots AS
+CREATE OR REPLACE VIEW {schema}.balance_lots AS
 SELECT programme, member, number, member || ':' || number AS lot, unit, granted, remaining, held,
        projections.instant(earned_at) AS earned_at, projections.instant(available_at) AS available_at,
        projections.instant(coalesce(periods.expires_at, lots.expires_at)) AS expires_at, issued, funding, source_type,
@@ -74,11 +74,11 @@ FROM {lots} AS lots
 JOIN {members} AS members USING (programme, member)
 LEFT JOIN {periods} AS periods USING (programme, member, period);
 
-CREATE OR REPLACE VIEW projections.balance_buckets AS
+CREATE OR REPLACE VIEW {schema}.balance_buckets AS
 SELECT programme, member, unit, projections.instant(expires_at) AS expires_at, remaining, held
 FROM {buckets};
 
-CREATE OR REPLACE VIEW projections.balance_debts AS
+CREATE OR REPLACE VIEW {schema}.balance_debts AS
 SELECT programme, member, unit, points
 FROM {debts};
 

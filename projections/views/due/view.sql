@@ -28,7 +28,7 @@ CREATE TABLE {locks} (
 CREATE INDEX ON {locks} (programme, expires_at);
 
 -- readers
-CREATE OR REPLACE VIEW projections.due AS
+CREATE OR REPLACE VIEW {schema}.due AS
 SELECT programme, expires_at AS due_at_micros, projections.instant(expires_at) AS due_at, 'lots' AS what, member,
        '' AS sku, '' AS location FROM {lots}
 UNION ALL

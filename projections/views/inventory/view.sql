@@ -36,17 +36,17 @@ CREATE TABLE {discontinued} (
 );
 
 -- readers
-CREATE OR REPLACE VIEW projections.inventory_items AS
+CREATE OR REPLACE VIEW {schema}.inventory_items AS
 SELECT programme, sku, location, on_hand, locked, greatest(on_hand - locked, 0) AS available, shipped, received, value,
        counted, transferred, greatest(locked - on_hand, 0) AS shortage
 FROM {items};
 
-CREATE OR REPLACE VIEW projections.inventory_locks AS
+CREATE OR REPLACE VIEW {schema}.inventory_locks AS
 SELECT programme, sku, location, lock, quantity, projections.instant(locked_at) AS locked_at,
        projections.instant(expires_at) AS expires_at, redemption
 FROM {locks};
 
-CREATE OR REPLACE VIEW projections.inventory_discontinued AS
+CREATE OR REPLACE VIEW {schema}.inventory_discontinued AS
 SELECT programme, sku, location, projections.instant(discontinued_at) AS discontinued_at, reason
 FROM {discontinued};
 

@@ -15,7 +15,7 @@ CREATE TABLE {settings} (
 );
 
 -- readers
-CREATE OR REPLACE VIEW projections.programmes AS
+CREATE OR REPLACE VIEW {schema}.programmes AS
 SELECT programme, newest.settings::jsonb AS settings, projections.instant(opened_at) AS opened_at,
        CASE WHEN newest.settings::jsonb ->> 'clock' = 'MANUAL' THEN projections.instant(clock) END AS manual_clock
 FROM {programmes} AS programmes
@@ -23,7 +23,7 @@ CROSS JOIN LATERAL (
     SELECT settings FROM {settings} AS settings
     WHERE settings.programme = programmes.programme ORDER BY version DESC LIMIT 1) AS newest;
 
-CREATE OR REPLACE VIEW projections.programme_settings AS
+CREATE OR REPLACE VIEW {schema}.programme_settings AS
 SELECT programme, version, projections.instant(valid_from) AS valid_from, settings::jsonb AS settings
 FROM {settings};
 

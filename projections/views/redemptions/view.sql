@@ -27,7 +27,7 @@ CREATE TABLE {redemptions} (
 CREATE INDEX ON {redemptions} (programme, member, placed_at, redemption);
 
 -- readers
-CREATE OR REPLACE VIEW projections.redemptions AS
+CREATE OR REPLACE VIEW {schema}.redemptions AS
 SELECT programme, redemption, member, reward, quantity, state, kind, points, unit, cash, sku, location, outbound,
        projections.instant(placed_at) AS placed_at, projections.instant(expires_at) AS expires_at,
        projections.instant(closed_at) AS closed_at, "order", destination, allocation_version, fulfilled, cancelled,

@@ -20,7 +20,7 @@ CREATE TABLE {entries} (
 );
 
 -- readers
-CREATE OR REPLACE VIEW projections.statement_entries AS
+CREATE OR REPLACE VIEW {schema}.statement_entries AS
 SELECT programme, member, position, kind, unit, points, held, balance, projections.instant(occurred_at) AS occurred_at,
        projections.instant(recorded_at) AS recorded_at, business_date::date AS business_date, channel, source_type,
        source_id, rule, lots::jsonb AS lots
