@@ -27,6 +27,8 @@ class State(StrEnum):
     """In a schema of its own, as of a position: nothing more will happen to it."""
     STOPPED = "STOPPED"
     """Running or building, but at an event that it cannot fold."""
+    CANCELLED = "CANCELLED"
+    """Given up while somebody waited for it: it is no more."""
 
 
 class BuildStatus(msgspec.Struct, frozen=True, gc=False):
@@ -100,6 +102,12 @@ class Operations(Protocol):
     async def differences(self, name: str, build: int) -> Sequence[Difference]:
         """The first rows in which a build differed from the live one."""
 
+    async def replay(self, name: str, upto: int, schema: str) -> int:
+        """Begin to build a view as of a position, in a schema that exists; returns the number of the build.
+
+        Raises WrongState.
+        """
+
     async def pause(self, name: str) -> None:
         """Let the build of a view wait. Raises WrongState."""
 
@@ -120,3 +128,6 @@ class Operations(Protocol):
 
     async def replay_parked(self, name: str) -> None:
         """Fold the events of parked keys, after what was wrong is repaired. Raises WrongState."""
+
+    async def replaying_parked(self, name: str) -> bool:
+        """Whether that is still to be done."""

@@ -145,6 +145,11 @@ class PostgresOperations:
                 if row.key in parked:
                     await connection.execute(_REPLAY_PARKED, row.key)
 
+    async def replaying_parked(self, name: str) -> bool:
+        """Whether parked events of a projection are still to be folded."""
+        async with self._connected() as connection:
+            return any(row.replay_parked for row in await read_builds(connection, [name]))
+
     @asynccontextmanager
     async def _changing(self, name: str) -> AsyncIterator[tuple[AsyncConnection, list[Row]]]:
         """A transaction that locked all builds of a projection. Raises NotFound and Unavailable."""

@@ -123,7 +123,7 @@ def broken(projection: Projection, bad: set[int]) -> Projection:
                 raise RuntimeError("this one is too much")
         return projection.fold(rows, events)
 
-    return msgspec.structs.replace(projection, fold=fold)
+    return msgspec.structs.replace(projection, fold=fold, parks=False)
 
 
 async def stopped_one(world: World) -> dict[str, BuildStatus]:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ledger.events import MemberEnrolled
@@ -131,6 +132,13 @@ async def follow(log: Log, *engines: Engine, until: Callable[[], bool]) -> list[
     return stops
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    while True:
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+
+
 def names(positions: Iterable[int]) -> list[str]:
     return [f"m{position}" for position in positions]
 
@@ -217,6 +225,45 @@ async def test_an_event_that_cannot_be_decoded_is_nothing_to_those_who_never_fol
     log.events[1] = undecodable(2, "points.earned.v1")
     await follow(log, Engine(projection(), well), until=lambda: well.at == 3)
     assert well.rows == names((1, 3))
+
+
+async def test_a_key_is_parked_where_the_projection_says_so_and_the_others_go_on() -> None:
+    log, tables = Log(10), Members()
+    log.events[8] = msgspec.structs.replace(log.events[8], subject="m3")
+    engine = Engine(msgspec.structs.replace(projection(bad={3}), parks=True), tables)
+    assert await follow(log, engine, until=lambda: tables.at == 10) == []
+    assert tables.rows == names((1, 2, 4, 5, 6, 7, 8, 10))
+    assert tables.late == [("club/m3", 3, "MemberEnrolled: ValueError: no m3"), ("club/m3", 9, None)]
+
+
+@pytest.mark.parametrize(("topic", "parked"), [("points.melted.v1", []), ("member.enrolled.v1", ["club/x"])])
+async def test_an_event_of_a_topic_that_nobody_knows_parks_nothing_and_stops(topic: str, parked: list[str]) -> None:
+    """Nobody knows whose rows it would change; a damaged one of a known topic parks its key."""
+    log, tables = Log(3), Members()
+    log.events[1] = undecodable(2, topic)
+    engine = Engine(msgspec.structs.replace(projection(), parks=True), tables)
+    await follow(log, engine, until=lambda: bool(tables.stops) or tables.at == 3)
+    assert [key for key, *_ in tables.late] == parked
+    assert bool(tables.stops) is not bool(parked)
+
+
+async def test_a_projection_that_is_removed_stays_where_it_is_and_the_others_go_on() -> None:
+    log, leaving, staying = Log(4), Members(), Members()
+    engines = [Engine(projection(), each) for each in (leaving, staying)]
+    convoy_ = Convoy(log, lambda *_: None)
+    running = asyncio.create_task(convoy_.run(*engines))
+    async with asyncio.timeout(10):
+        await until(lambda: leaving.at == staying.at == 4)
+        await convoy_.remove(engines[0])
+        log.grow(joined(5))
+        await until(lambda: staying.at == 5)
+        assert leaving.at == 4
+        log.reads.clear()
+        await convoy_.add(engines[0])
+        await until(lambda: leaving.at == 5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert leaving.rows == staying.rows == names(range(1, 6))
 
 
 async def test_a_checkpoint_that_somebody_else_moved_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

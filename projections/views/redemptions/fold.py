@@ -143,4 +143,4 @@ def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
     return work.changes()
 
 
-REDEMPTIONS = Projection("redemptions", 2, read_script(__file__), frozenset(_FOLD), fold, keys)
+REDEMPTIONS = Projection("redemptions", 2, read_script(__file__), frozenset(_FOLD), fold, keys, parks=True)

@@ -168,4 +168,4 @@ def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
     return {"entries": entries}
 
 
-STATEMENT = Projection("statement", 2, read_script(__file__), frozenset(_EFFECT), fold, keys)
+STATEMENT = Projection("statement", 2, read_script(__file__), frozenset(_EFFECT), fold, keys, parks=True)

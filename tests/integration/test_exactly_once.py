@@ -1,0 +1,102 @@
+"""Exactly once through crashes: processes die at random between any two statements, and the views are as if not."""
+
+import asyncio
+from multiprocessing import get_context
+from random import Random
+
+import psycopg
+import pytest
+
+from adapters.postgres import loading
+from adapters.postgres.builds import PARTS
+from projections.operations import State
+from projections.projection import Build
+from projections.registry import PROJECTIONS
+from tests.conftest import Database
+from tests.integration import dying
+from tests.integration.test_rebuild import reaches
+from tests.integration.test_views_running import write_history
+from tests.integration.views_world import World, caught_up, contents, forget, projecting, running_world
+
+STATEMENTS = 400
+"""That many are said in about four batches of all views."""
+
+
+async def die(target: object, *arguments: object) -> int | None:
+    """Run a process to its death, or to its end."""
+    process = get_context("forkserver").Process(target=target, args=arguments)  # type: ignore[arg-type]
+    process.start()
+    await asyncio.to_thread(process.join, 120)
+    return process.exitcode
+
+
+@pytest.mark.parametrize("deaths", [8, pytest.param(150, marks=pytest.mark.long)])
+async def test_views_are_those_of_an_undisturbed_run_wherever_projections_die(database: Database, deaths: int) -> None:
+    random = Random(deaths)
+    async with running_world(database) as world:
+        await write_history(world, 11, 30 * deaths)
+        for _ in range(deaths):
+            assert await die(dying.follow, database.app_dsn, random.randrange(1, STATEMENTS)) == 9
+        died_at = min(status.position for status in await world.operations.statuses())
+        assert died_at > 0
+        async with projecting(database):
+            await caught_up(world)
+        disturbed = contents(database)
+        forget(database)
+        async with projecting(database):
+            await caught_up(world)
+        assert contents(database) == disturbed
+
+
+async def test_a_build_is_that_of_an_undisturbed_run_wherever_its_loading_dies(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "NEAR_EVENTS", 0)
+    random = Random(3)
+    async with running_world(database) as world:
+        await write_history(world, 12, 300)
+        async with projecting(database):
+            await caught_up(world)
+        before = contents(database)
+        ends = []
+        for projection in PROJECTIONS:
+            number = await world.operations.rebuild(projection.name)
+            for part in range(PARTS):
+                build = Build(projection, number)
+                death = random.randrange(1, 120)
+                ends.append(await die(dying.load, database.app_dsn, death, build, part, PARTS, world.position))
+        assert set(ends) <= {0, 9}
+        assert ends.count(9) >= len(PROJECTIONS) // 2
+        assert len(positions(database)) > 2
+        async with projecting(database):
+            for projection in PROJECTIONS:
+                assert (await reaches(world, projection.name, 2, State.RUNNING)).differences == 0
+                await world.operations.drop(projection.name, 1)
+        assert contents(database) == before
+
+
+def positions(database: Database) -> set[int]:
+    with psycopg.connect(database.app_dsn) as connection:
+        return {row[0] for row in connection.execute("SELECT position FROM projections.parts").fetchall()}
+
+
+async def test_another_process_takes_over_when_the_one_that_leads_is_killed(database: Database) -> None:
+    """`kill -9`, and the other leads within moments: its sessions end with it, and with them its locks."""
+    processes = get_context("forkserver")
+    async with running_world(database) as world:
+        await world.open()
+        first, second = (processes.Process(target=dying.follow, args=(database.app_dsn, 10**9)) for _ in range(2))
+        first.start()
+        await caught_up(world)
+        second.start()
+        first.kill()
+        first.join()
+        await earn(world, 20)
+        await caught_up(world)
+        assert second.is_alive()
+        second.kill()
+        second.join()
+
+
+async def earn(world: World, times: int) -> None:
+    await world.given(*["anna earns 10"] * times)
