@@ -8,11 +8,13 @@ import asyncio
 from adapters.app.access import server_options
 from adapters.app.child import LISTENING, Misconfigured, Start
 from adapters.app.process import asked_to_stop, run_process
+from adapters.app.projection_health import watch_projections
 from adapters.app.settings import Settings
 from adapters.app.sweep import DueSweeper
 from adapters.grpc.server import LedgerServer, ServerOptions, build_server
 from adapters.ipc.client import WriterClient
 from adapters.postgres.log import PostgresLog
+from adapters.postgres.operations import PostgresOperations
 from adapters.postgres.views import PostgresQueries
 from ledger.writer import Limits
 
@@ -24,28 +26,35 @@ async def run_gateway(settings: Settings, start: Start) -> None:
     ledger = WriterClient(start.socket, commands_max)
     async with PostgresQueries(start.dsn) as queries, PostgresLog(start.dsn) as events:
         sweeper = DueSweeper(ledger, queries, settings.sweep_seconds)
-        server = _listen(ledger, events, queries, sweeper, server_options(settings))
+        operations = PostgresOperations(start.dsn)
+        server = _listen(ledger, events, queries, sweeper, operations, server_options(settings))
         ledger.on_lead = _Teller(server)
         await server.start()
         connecting = asyncio.create_task(ledger.run())
         sweeping = asyncio.create_task(sweeper.run())
+        watching = asyncio.create_task(watch_projections(operations, server, settings))
         print(f"{LISTENING}{server.port}", flush=True)
         stopping = asyncio.create_task(asked_to_stop())
-        await asyncio.wait({stopping, connecting, sweeping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopping, connecting, sweeping, watching}, return_when=asyncio.FIRST_COMPLETED)
         await server.stop()
-        for task in (connecting, sweeping):
+        for task in (connecting, sweeping, watching):
             task.cancel()
-        for result in await asyncio.gather(connecting, sweeping, return_exceptions=True):
+        for result in await asyncio.gather(connecting, sweeping, watching, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
 
 
 def _listen(
-    ledger: WriterClient, events: PostgresLog, queries: PostgresQueries, sweeper: DueSweeper, options: ServerOptions
+    ledger: WriterClient,
+    events: PostgresLog,
+    queries: PostgresQueries,
+    sweeper: DueSweeper,
+    operations: PostgresOperations,
+    options: ServerOptions,
 ) -> LedgerServer:
     """The gRPC server on its address. Raises Misconfigured where it cannot listen there."""
     try:
-        return build_server(ledger, events, queries, sweeper, options)
+        return build_server(ledger, events, queries, sweeper, operations, options)
     except RuntimeError as fault:
         raise Misconfigured(
             f"cannot listen on {options.address}, perhaps because another service does: "

@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     )
     queue_commands_max: int = Field(65_536, ge=1, description="Commands that may wait; more are refused at once.")
     writer_memory_mib: int = Field(1_536, ge=1, description="What the states in the writer's memory may take.")
+    projection_lag_events_max: int = Field(
+        10_000, ge=1, description="A projection that is further behind is unhealthy, if it makes no progress."
+    )
+    projection_stall_seconds: float = Field(30.0, gt=0, description="For how long it may make none then.")
     sweep_seconds: float = Field(1.0, gt=0, description="How often what is due is looked for.")
     stop_seconds: float = Field(30.0, gt=0, description="How long a shutdown waits for what was accepted.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")

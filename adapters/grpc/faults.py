@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from ledger.errors import CommandIdReused, Fenced, InvalidCommand, Overloaded, Unavailable
 from ledger.ids import decode_id
+from projections.operations import WrongState
 from projections.queries import NotFound, TooFarBehind
 
 DOMAIN = "loyalty.v1"
@@ -79,6 +80,8 @@ def fault_of(error: Exception, correlation_id: str = "") -> Fault:
             f"{error.kind} {name!r} not found",
             facts={"kind": error.kind, "name": name},
         )
+    if isinstance(error, WrongState):
+        return Fault(grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE", str(error))
     known = _KNOWN.get(type(error))
     if known is not None:
         return known

@@ -1,4 +1,4 @@
-"""The gRPC server: both services, health and reflection; how it starts, and how it stops without losing an answer.
+"""The gRPC server: its services, health and reflection; how it starts, and how it stops without losing an answer.
 
 With access control configured, a guard stands in front of the services; without, they are reached directly.
 """
@@ -11,22 +11,27 @@ import msgspec
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from adapters.grpc import commands_service, queries_service
+from adapters.grpc import commands_service, operations_service, queries_service
 from adapters.grpc.access.guard import Guard
 from adapters.grpc.access.options import AccessOptions, guard_of
 from adapters.grpc.access.tls import TlsFiles, server_credentials
 from adapters.grpc.addresses import listening_address
 from adapters.grpc.closing import Closed, Closing
 from adapters.grpc.commands_service import CommandService
+from adapters.grpc.operations_service import OperationsService
 from adapters.grpc.ports import Sweeper
 from adapters.grpc.queries_service import QueryService
 from adapters.grpc.undecodable import Tolerant
 from ledger.ports import Ledger, Log
 from loyalty.v1.commands_pb2_grpc import add_CommandServiceServicer_to_server
+from loyalty.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
 from loyalty.v1.queries_pb2_grpc import add_QueryServiceServicer_to_server
+from projections.operations import Operations
 from projections.queries import Queries
 
-SERVICES = (commands_service.SERVICE, queries_service.SERVICE)
+SERVICES = (commands_service.SERVICE, queries_service.SERVICE, operations_service.SERVICE)
+PROJECTION_HEALTH = "loyalty.projections."
+"""With a projection's name behind it: what the health service tells of that projection alone."""
 
 
 class ServerOptions(msgspec.Struct, frozen=True):
@@ -74,6 +79,11 @@ class LedgerServer:
         for service in ("", *SERVICES):
             await self._health.set(service, status)
 
+    async def set_projection_serving(self, name: str, serving: bool) -> None:
+        """Say whether a projection is healthy; commands and other views go on whatever becomes of it."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(PROJECTION_HEALTH + name, status)
+
     async def stop(self) -> None:
         """Say NOT_SERVING, take no more calls, answer those under way, end the endless ones."""
         await self._health.enter_graceful_shutdown()
@@ -98,7 +108,12 @@ class _Health(health.aio.HealthServicer):
 
 
 def build_server(
-    ledger: Ledger, log: Log, queries: Queries, sweeper: Sweeper, options: ServerOptions | None = None
+    ledger: Ledger,
+    log: Log,
+    queries: Queries,
+    sweeper: Sweeper,
+    operations: Operations,
+    options: ServerOptions | None = None,
 ) -> LedgerServer:
     """A server that listens on its port and is yet to be started; call it where the event loop runs.
 
@@ -123,6 +138,7 @@ def build_server(
     tolerant = Tolerant(server)
     add_CommandServiceServicer_to_server(CommandService(ledger, sweeper, closing), tolerant)
     add_QueryServiceServicer_to_server(QueryService(log, queries, closing), tolerant)
+    add_OperationsServiceServicer_to_server(OperationsService(operations, closing), tolerant)
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     if options.tls is None:
         port = server.add_insecure_port(address)

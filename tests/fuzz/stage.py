@@ -25,12 +25,13 @@ from ledger.ports import Log, Store
 from ledger.writer import Answer, Writer
 from loyalty.v1 import commands_pb2 as c
 from loyalty.v1.commands_pb2_grpc import CommandServiceStub
+from projections.operations import Operations
 from projections.queries import Queries
 from projections.registry import PROJECTIONS
 from tests.conftest import Database
 from tests.fuzz.contract import Rpc, parse
 from tests.fuzz.opening import NOW_SECONDS, head, opening
-from tests.integration.grpc_world import FakeQueries, FakeSweeper
+from tests.integration.grpc_world import FakeOperations, FakeQueries, FakeSweeper
 from tests.unit.ledger.running import ScriptedClock
 
 Result = TypeVar("Result")
@@ -111,8 +112,10 @@ class Stage:
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self.runner.run(work)
 
-    async def _serve(self, log: Log, queries: Queries, sweeper: Sweeper) -> None:
-        server = build_server(self.ledger, log, queries, sweeper, ServerOptions("127.0.0.1:0", grace_seconds=5))
+    async def _serve(self, log: Log, queries: Queries, sweeper: Sweeper, operations: Operations) -> None:
+        server = build_server(
+            self.ledger, log, queries, sweeper, operations, ServerOptions("127.0.0.1:0", grace_seconds=5)
+        )
         await server.start()
         self._stack.push_async_callback(server.stop)
         self._channel: Any = await self._stack.enter_async_context(
@@ -217,7 +220,7 @@ class MemoryStage(Stage):
     def __init__(self) -> None:
         super().__init__()
         self._log = CurrentLog()
-        self.run(self._serve(self._log, FakeQueries(), FakeSweeper()))
+        self.run(self._serve(self._log, FakeQueries(), FakeSweeper(), FakeOperations()))
 
     def begin(self) -> None:
         self._log.memory = Memory()
@@ -244,7 +247,7 @@ class PostgresStage(Stage):
         log = await enter(PostgresLog(database.app_dsn))
         await enter(self.queries)
         await enter(_projecting(database))
-        await self._serve(log, self.queries, DueSweeper(self.ledger, self.queries, 60))
+        await self._serve(log, self.queries, DueSweeper(self.ledger, self.queries, 60), self.operations)
         await self._begin(PostgresStore(database.app_dsn))
 
     def begin(self) -> None:

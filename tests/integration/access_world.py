@@ -19,6 +19,7 @@ from adapters.grpc.access.tls import TlsFiles
 from adapters.grpc.access.tokens import TokenRules
 from adapters.grpc.server import ServerOptions
 from loyalty.v1.commands_pb2_grpc import CommandServiceStub
+from loyalty.v1.operations_pb2_grpc import OperationsServiceStub
 from loyalty.v1.queries_pb2_grpc import QueryServiceStub
 from tests.integration.grpc_world import World, running
 
@@ -118,6 +119,7 @@ class Access:
         self.channel = channel
         self.commands = CommandServiceStub(channel)
         self.views = QueryServiceStub(channel)
+        self.operator = OperationsServiceStub(channel)
 
 
 @asynccontextmanager

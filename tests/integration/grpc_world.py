@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any, cast
 
 import grpc
+import msgspec
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -24,11 +25,14 @@ from ledger.refusals import Refusal
 from loyalty.v1 import commands_pb2 as c
 from loyalty.v1 import types_pb2 as t
 from loyalty.v1.commands_pb2_grpc import CommandServiceStub
+from loyalty.v1.operations_pb2_grpc import OperationsServiceStub
 from loyalty.v1.queries_pb2_grpc import QueryServiceStub
+from projections.operations import BuildStatus, Difference, ParkedKey, State, WrongState
 from projections.queries import (
     BalanceAnswer,
     EntryRow,
     LotRow,
+    NotFound,
     Page,
     RedemptionRow,
     StockRow,
@@ -190,6 +194,71 @@ class FakeSweeper:
         return SweepResult(limit, 7)
 
 
+class FakeOperations:
+    """One view, `balance`; what is asked is kept, and what cannot be done is refused."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.state = State.RUNNING
+        self.failing: WrongState | None = None
+
+    def _ask(self, operation: str, name: str, *values: object) -> None:
+        if name != "balance":
+            raise NotFound("projection", name)
+        if self.failing is not None:
+            raise self.failing
+        self.asked.append((operation, name, *values))
+
+    async def statuses(self) -> list[BuildStatus]:
+        plain = BuildStatus(
+            "balance", 1, 2, "projections", True, State.RUNNING, 250, 5, 0.5, 0, 1, False, None, None, None
+        )
+        failed = msgspec.structs.replace(
+            plain, build=2, live=False, state=self.state, differences=3, failed_position=251, reason="too much"
+        )
+        return [plain, failed]
+
+    async def parked(self) -> list[ParkedKey]:
+        return [ParkedKey("balance", 1, "acme/anna", 16, 2, "too much")]
+
+    async def rebuild(self, name: str, rate_max: int | None = None) -> int:
+        self._ask("rebuild", name, rate_max)
+        return 2
+
+    async def replay(self, name: str, upto: int, schema: str) -> int:
+        self._ask("replay", name, upto, schema)
+        return 2
+
+    async def differences(self, name: str, build: int) -> list[Difference]:
+        self._ask("differences", name, build)
+        return []
+
+    async def pause(self, name: str) -> None:
+        self._ask("pause", name)
+
+    async def resume(self, name: str) -> None:
+        self._ask("resume", name)
+
+    async def cancel(self, name: str) -> None:
+        self._ask("cancel", name)
+
+    async def swap(self, name: str) -> None:
+        self._ask("swap", name)
+
+    async def rollback(self, name: str) -> int:
+        self._ask("rollback", name)
+        return 1
+
+    async def drop(self, name: str, build: int) -> None:
+        self._ask("drop", name, build)
+
+    async def replay_parked(self, name: str) -> None:
+        self._ask("replay_parked", name)
+
+    async def replaying_parked(self, name: str) -> bool:
+        return False
+
+
 class World:
     """A server on a free port, the fakes behind it, and stubs in front of it."""
 
@@ -197,12 +266,16 @@ class World:
         self.ledger = FakeLedger()
         self.log = FakeLog(self.ledger)
         self.queries = FakeQueries()
+        self.operations = FakeOperations()
         options = options or ServerOptions("127.0.0.1:0", grace_seconds=5)
-        self.server: LedgerServer = build_server(self.ledger, self.log, self.queries, FakeSweeper(), options)
+        self.server: LedgerServer = build_server(
+            self.ledger, self.log, self.queries, FakeSweeper(), self.operations, options
+        )
         self.address = f"127.0.0.1:{self.server.port}"
         self.channel = grpc.aio.insecure_channel(self.address)
         self.commands = CommandServiceStub(self.channel)
         self.views = QueryServiceStub(self.channel)
+        self.operator = OperationsServiceStub(self.channel)
 
 
 @asynccontextmanager

@@ -68,7 +68,7 @@ def request_of(rpc: str, programme: str = PROGRAMME) -> Any:
         request.header.MergeFrom(head)
     elif scope is Scope.REQUEST:
         request.programme = programme
-    else:
+    elif scope is Scope.ANSWER:
         request.command_id = str(COMMAND_ID)
     return request
 
@@ -76,7 +76,12 @@ def request_of(rpc: str, programme: str = PROGRAMME) -> Any:
 async def call(access: Access, rpc: str, request: Any, token: str | None) -> Any:
     """The first answer of an RPC, whatever its shape."""
     method = METHODS[rpc]
-    stub = access.commands if method.containing_service.name == "CommandService" else access.views
+    stubs = {
+        "CommandService": access.commands,
+        "QueryService": access.views,
+        "OperationsService": access.operator,
+    }
+    stub = stubs[method.containing_service.name]
     metadata = bearer(token) if token is not None else ()
     if method.client_streaming:
         stream = getattr(stub, method.name)(metadata=metadata)
@@ -88,9 +93,10 @@ async def call(access: Access, rpc: str, request: Any, token: str | None) -> Any
 
 
 def nothing_happened(access: Access) -> bool:
-    """Whether neither the ledger nor the views nor the log were asked."""
+    """Whether neither the ledger nor the views nor the log nor the operations were asked."""
     world = access.world
-    return (world.ledger.batches, world.queries.times_asked, world.log.asked) == ([], 0, ())
+    asked = (world.ledger.batches, world.queries.times_asked, world.log.asked, world.operations.asked)
+    return asked == ([], 0, (), [])
 
 
 async def test_every_rpc_is_open_with_a_credential_for_it(access: Access, issuer: Issuer) -> None:

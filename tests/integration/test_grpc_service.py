@@ -22,6 +22,7 @@ from tests.integration.grpc_world import (
     AT,
     FakeLedger,
     FakeLog,
+    FakeOperations,
     FakeQueries,
     FakeSweeper,
     World,
@@ -253,7 +254,7 @@ async def test_too_many_calls_at_once_are_refused_at_once() -> None:
 async def test_an_address_is_a_host_with_a_port(address: str) -> None:
     ledger = FakeLedger()
     with pytest.raises(ValueError, match="not a host with a port"):
-        build_server(ledger, FakeLog(ledger), FakeQueries(), FakeSweeper(), ServerOptions(address))
+        build_server(ledger, FakeLog(ledger), FakeQueries(), FakeSweeper(), FakeOperations(), ServerOptions(address))
 
 
 async def test_a_port_is_not_shared(world: World) -> None:

@@ -35,7 +35,17 @@ from adapters.grpc.client import (
 from adapters.grpc.server import ServerOptions, build_server
 from loyalty.v1.commands_pb2_grpc import CommandServiceStub
 from tests.integration.access_world import PROGRAMME, Authority, Issuer, bearer, guarded, write_certificate
-from tests.integration.grpc_world import FakeLedger, FakeLog, FakeQueries, FakeSweeper, World, earn, fails, reason_of
+from tests.integration.grpc_world import (
+    FakeLedger,
+    FakeLog,
+    FakeOperations,
+    FakeQueries,
+    FakeSweeper,
+    World,
+    earn,
+    fails,
+    reason_of,
+)
 
 TILL = Caller("till-7", frozenset({Role.CHANNEL}), frozenset({PROGRAMME}))
 ONCE = Retries(attempts_max=1)
@@ -53,7 +63,9 @@ def authority(tmp_path: Path) -> Authority:
 
 def build(address: str, **options: Any) -> None:
     ledger = FakeLedger()
-    build_server(ledger, FakeLog(ledger), FakeQueries(), FakeSweeper(), ServerOptions(address, **options))
+    build_server(
+        ledger, FakeLog(ledger), FakeQueries(), FakeSweeper(), FakeOperations(), ServerOptions(address, **options)
+    )
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.5:0", "ledger.example.org:50051", "127.0.0.1.x:0"])

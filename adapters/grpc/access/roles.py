@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from adapters.grpc.access.callers import Role
-from loyalty.v1 import commands_pb2, queries_pb2
+from loyalty.v1 import commands_pb2, operations_pb2, queries_pb2
 
 _EVERYBODY = frozenset(Role)
 _CHANNEL = frozenset({Role.CHANNEL})
@@ -63,12 +63,22 @@ ROLES: dict[str, frozenset[Role]] = {
     "QueryService.ListInventory": _EVERYBODY,
     "QueryService.GetCommand": _EVERYBODY,
     "QueryService.SubscribeEvents": frozenset({Role.CHANNEL, Role.FINANCE, Role.OPERATOR}),
+    "OperationsService.ListProjections": frozenset({Role.OPERATOR, Role.ADMINISTRATOR}),
+    "OperationsService.RebuildProjection": _OPERATOR,
+    "OperationsService.PauseRebuild": _OPERATOR,
+    "OperationsService.ResumeRebuild": _OPERATOR,
+    "OperationsService.CancelRebuild": _OPERATOR,
+    "OperationsService.SwapProjection": _OPERATOR,
+    "OperationsService.RollbackProjection": _OPERATOR,
+    "OperationsService.DropBuild": _OPERATOR,
+    "OperationsService.ReplayParked": _OPERATOR,
 }
 """By service and method of the package `loyalty.v1`."""
 
 SERVICES = (
     commands_pb2.DESCRIPTOR.services_by_name["CommandService"],
     queries_pb2.DESCRIPTOR.services_by_name["QueryService"],
+    operations_pb2.DESCRIPTOR.services_by_name["OperationsService"],
 )
 
 
