@@ -285,11 +285,11 @@ class Writer:
 
     async def _load(self, draft: Draft, requests: Sequence[Request], needed: str) -> None:
         """Load what these requests read, as far as that can be told by now; at least the stream that is needed."""
-        streams = {needed}
+        streams = {needed: None}  # In the order in which they are named, as that of a set differs from run to run.
         for request in requests:
             states = draft.states(request)
             for command in request.commands:
-                streams.update(streams_of(states, command))
+                streams.update(dict.fromkeys(streams_of(states, command)))
         flying = self._flight[0].draft.recorded if self._flight is not None else {}
         await self.cache.load(streams, (draft.recorded, flying))
 
@@ -305,9 +305,14 @@ class Writer:
         self._deciding = None
 
     async def _commit(self, work: Work, batch: Batch | None, snapshots: Sequence[Snapshot]) -> None:
-        """Append a decided batch; answer only after the commit: a crash before it loses work nobody was told about."""
+        """Append a decided batch; answer only after the commit: a crash before it loses work nobody was told about.
+
+        Where nothing is to be stored, the answers come from memory: only who still leads may give them.
+        """
         if batch is not None:
             await self._store.append(batch, work.draft.previous)
+        else:
+            await self._store.renew(work.draft.previous.epoch)
         answers = iter(work.answers)
         for job in work.jobs:
             own = [next(answers) for _ in job.requests]

@@ -48,7 +48,7 @@ class Callers:
     async def _ask(self, requests: Sequence[Request]) -> None:
         left = list(requests)
         while left:
-            service = self._random.choice([each for each in self._machine.services if not each.running.done()])
+            service = self._random.choice(self._machine.services)
             answers = await self._send(service, left)
             if answers is not None:
                 left = [each for each, answer in zip(left, answers, strict=True) if isinstance(answer, NO_ANSWER)]
@@ -62,7 +62,7 @@ class Callers:
         delays = [self._delay()]
         if self._random.random() < self.unreliable:
             self._machine.happen("message sent twice", service.name)
-            delays.append(self._random.uniform(0, LATE_SECONDS_MAX))
+            delays.append(self._random.choice((self._delay(), self._random.uniform(0, LATE_SECONDS_MAX))))
         if self._random.random() < self.unreliable:
             self._machine.happen("message lost", service.name)
             delays.pop(0)

@@ -175,7 +175,10 @@ class Database:
                 self._happened("failed commit", connection.name)
                 raise Unavailable("the disk is full")
             await self._flush(connection)
-            await MemoryStore(self.memory).append(batch, previous)
+            try:
+                await MemoryStore(self.memory).append(batch, previous)
+            except Fenced as conflict:
+                raise AssertionError(f"{connection.name} leads, and decided what contradicts the log") from conflict
             connection.committing = False
             self._renewed_at = self._loop.time()
             self.on_commit(batch)

@@ -26,7 +26,7 @@ class World:
     def __init__(self, loop: VirtualLoop, seed: int, tell: Callable[[str], None]) -> None:
         random = Random(seed)
         self.machine = Machine(loop, random, tell)
-        self.steps = long_history(seed, random.choice((60, 120, 240)), BOTH)
+        self.steps = long_history(seed, random.choice((40, 80, 160)), BOTH)
         self._random = random
         self._over = False
         self._found: asyncio.Future[None] = loop.create_future()
@@ -65,7 +65,7 @@ class World:
         rest, count = self.steps[opening:], self._random.randrange(2, 9)
         calls = asyncio.gather(*(self._callers.call(rest[place::count]) for place in range(count)))
         trouble = asyncio.create_task(self._trouble.run())
-        await asyncio.wait({calls, trouble}, timeout=self._random.uniform(1, 60), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({calls, trouble}, timeout=self._random.uniform(1, 30), return_when=asyncio.FIRST_COMPLETED)
         if trouble.done():
             await trouble
         trouble.cancel()

@@ -6,6 +6,7 @@ Whoever calls it across a socket must see the same.
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from adapters.memory.store import Memory, MemoryStore
@@ -113,6 +114,17 @@ def test_a_writer_that_was_fenced_answers_nobody_from_memory(run: type[Running])
             (answer,) = running.execute([joins(2)])
             assert isinstance(answer, Unavailable)
             assert joins(2).id not in running.memory.outcomes
+
+
+def test_a_writer_that_was_fenced_says_of_trials_and_bad_input_nothing_either(run: type[Running]) -> None:
+    """They store nothing, so no append would tell it that another writer leads."""
+    tried = msgspec.structs.replace(joins(1), validate_only=True)
+    bad = Request(b"bad-bad-bad-bad-", "club", NOON, (), "till-1", "shop")
+    with run(ScriptedClock(NOON)) as running:
+        assert accepted(list(running.execute([OPENING, tried])))
+        with run(ScriptedClock(NOON), memory=running.memory) as rival:
+            assert accepted(list(rival.execute([joins(1)])))
+            assert [type(answer) for answer in running.execute([tried, bad])] == [Unavailable, Unavailable]
 
 
 def test_a_writer_that_took_over_knows_what_was_answered(run: type[Running]) -> None:
