@@ -1,6 +1,7 @@
 """What tests share that need a PostgreSQL: one temporary server for all, a fresh database for each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from typing import NamedTuple
 
@@ -45,11 +46,23 @@ def template(server: Endpoint) -> Database:
     return made
 
 
+@pytest.fixture(scope="session")
+def fresh_database(template: Database, server: Endpoint) -> Callable[[], AbstractContextManager[Database]]:
+    """Makes empty ledgers, each for as long as it is used."""
+
+    @contextmanager
+    def fresh() -> Iterator[Database]:
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(server.superuser_dsn, autocommit=True) as superuser:
+            superuser.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER} STRATEGY file_copy".encode())
+            yield template.named(name)
+            superuser.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    return fresh
+
+
 @pytest.fixture
-def database(template: Database, server: Endpoint) -> Iterator[Database]:
+def database(fresh_database: Callable[[], AbstractContextManager[Database]]) -> Iterator[Database]:
     """An empty ledger."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server.superuser_dsn, autocommit=True) as superuser:
-        superuser.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER} STRATEGY file_copy".encode())
-        yield template.named(name)
-        superuser.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with fresh_database() as database:
+        yield database

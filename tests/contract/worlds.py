@@ -43,9 +43,9 @@ class World(Protocol):
         """The records of all batches."""
 
 
-def records(world: World) -> list[Record]:
-    """The log."""
-    return [record_of(row) for row in split_rows(world.rows(), len(COLUMNS) + 1)]
+def records(world: World, after: int = 0) -> list[Record]:
+    """The log behind a position."""
+    return [record_of(row) for row in split_rows(world.rows(), len(COLUMNS) + 1)[after:]]
 
 
 def contents(world: World) -> tuple[bytes, bytes, list[StoredBatch]]:

@@ -12,8 +12,10 @@ from ledger import cache
 from ledger.receipts import Outcome
 from ledger.records import Record
 from ledger.writer import Answer, Limits
+from tests.conftest import Database
+from tests.contract.worlds import PostgresWorld, records
 from tests.property.histories import START, Step, difference, history, long_history
-from tests.unit.ledger.running import Running, ScriptedClock, SlowStore
+from tests.unit.ledger.running import Running, RunningApart, ScriptedClock, SlowStore
 
 Log = tuple[list[Record], list[object]]
 """All records, hashes included, and what was answered."""
@@ -74,9 +76,17 @@ def eager_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "SNAPSHOT_EVENTS_MIN", 2)
 
 
-@pytest.mark.parametrize("size", [7, 100, 5_000])
+@pytest.mark.parametrize("size", [7, 100, 8_192])
 def test_batches_of_any_size_make_the_same_log(steps: list[Step], expected: Log, size: int) -> None:
     assert same(log_of(steps, lambda running, steps: in_batches(running, steps, size)), expected)
+
+
+def test_single_calls_across_a_socket_make_the_same_log(steps: list[Step], expected: Log) -> None:
+    """The way every command takes to the writer's process, one call after the other and then all at once."""
+    with RunningApart(ScriptedClock(START)) as running:
+        _, answers = in_batches(running, steps[:800], 1)
+        answers += [said(answer) for answer in running.execute_apart([step.request for step in steps[800:]])]
+        assert same((running.memory.records, answers), expected)
 
 
 @pytest.mark.parametrize("size", [4, 7, 100])
@@ -111,6 +121,33 @@ def test_states_restored_from_snapshots_make_the_same_log(steps: list[Step], exp
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_another_writer_in_the_middle_makes_the_same_log(steps: list[Step], expected: Log, size: int) -> None:
     assert same(log_of(steps, lambda running, steps: in_batches(running, steps, size, restarts=4)), expected)
+
+
+@pytest.mark.parametrize("snapshot_events", [2, 500])
+def test_another_writer_at_every_position_makes_the_same_log(
+    steps: list[Step], expected: Log, snapshot_events: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With snapshots all along, and with none."""
+    monkeypatch.setattr(cache, "SNAPSHOT_EVENTS_MIN", snapshot_events)
+    some = steps[:1_000]
+    found = log_of(some, lambda running, some: in_batches(running, some, 1, restarts=len(some) - 1))
+    assert difference(found[0], expected[0][: len(found[0])]) is None
+    assert difference(found[1], expected[1][: len(some)]) is None
+
+
+@pytest.mark.parametrize(("size", "restarts"), [(1, 0), (7, 0), (100, 0), (5, 12)])
+def test_postgresql_keeps_the_same_log(
+    steps: list[Step], expected: Log, size: int, restarts: int, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte for byte; with other writers in between, who begin with snapshots."""
+    monkeypatch.setattr(cache, "SNAPSHOT_EVENTS_MIN", 2 if restarts else 500)
+    world = PostgresWorld(database.app_dsn)
+    some = steps[:300]
+    with Running(ScriptedClock(START), store_of=lambda _: world.store()) as running:
+        _, answers = in_batches(running, some, size, restarts=restarts)
+    found = records(world)
+    assert difference(found, expected[0][: len(found)]) is None
+    assert difference(answers, expected[1][: len(some)]) is None
 
 
 def test_a_snapshot_of_another_shape_is_ignored(

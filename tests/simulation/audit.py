@@ -54,7 +54,9 @@ class Audit:
         self.passing: list[Passing] = []
         self.answered: set[bytes] = set()
         """Commands that were answered as new ones."""
-        self._asked = {(request.id, request_hash(request)): request for request in requests if not request.validate_only}
+        self._asked = {
+            (request.id, request_hash(request)): request for request in requests if not request.validate_only
+        }
         self._oracle = Oracle()
         self._head = Head(0, 0, GENESIS, 0, GENESIS, 0)
 

@@ -71,7 +71,9 @@ class Callers:
         await asyncio.wait({reply}, timeout=self._random.choice(PATIENCE_SECONDS))
         return reply.result() if reply.done() else None
 
-    def _deliver(self, service: Service, requests: Sequence[Request], reply: "asyncio.Future[Sequence[Answer]]") -> None:
+    def _deliver(
+        self, service: Service, requests: Sequence[Request], reply: "asyncio.Future[Sequence[Answer]]"
+    ) -> None:
         serving = self._machine.loop.spawn(service.process, self._serve(service, requests, reply))
         if self._random.random() < self.unreliable:
             self._machine.happen("caller went away", service.name)

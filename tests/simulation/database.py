@@ -67,7 +67,8 @@ class Database:
 
     async def answer(self, connection: Connection, serving: asyncio.Task[Result]) -> Result:
         """What it came to. Raises Unavailable when the connection dies first."""
-        await asyncio.wait({serving, connection.cut}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {serving, connection.cut}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not serving.done() or serving.cancelled():
             raise Unavailable(f"{connection.name} died")
         return serving.result()

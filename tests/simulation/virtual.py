@@ -5,9 +5,10 @@ import contextvars
 import selectors
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 TURNS_MAX = 200_000
 """As many turns at one instant mean that somebody waits busily, for something that takes time."""
@@ -94,7 +95,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._leap.seconds
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+        self, callback: Callable[[*Arguments], object], *args: *Arguments, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         context = contextvars.copy_context() if context is None else context
         process = context.get(_process)
@@ -105,7 +106,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return step.handle
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+        self,
+        when: float,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         context = contextvars.copy_context() if context is None else context
         process = context.get(_process)

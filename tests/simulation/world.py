@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 from ledger import cache
@@ -65,7 +66,8 @@ class World:
         rest, count = self.steps[opening:], self._random.randrange(2, 9)
         calls = asyncio.gather(*(self._callers.call(rest[place::count]) for place in range(count)))
         trouble = asyncio.create_task(self._trouble.run())
-        await asyncio.wait({calls, trouble}, timeout=self._random.uniform(1, 30), return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {calls, trouble}
+        await asyncio.wait(either, timeout=self._random.uniform(1, 30), return_when=asyncio.FIRST_COMPLETED)
         if trouble.done():
             await trouble
         trouble.cancel()

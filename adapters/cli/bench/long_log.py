@@ -10,19 +10,14 @@ import grpc
 import psutil
 import psycopg
 
-from adapters.app.writer import WallClock
-from adapters.cli.bench import catching_up, drive, workload, yardsticks
+from adapters.cli.bench import busy_member, catching_up, drive, workload, yardsticks
 from adapters.cli.bench.table import Row
 from adapters.cli.service import BackgroundService, running_service
-from adapters.grpc.client import uuid7
 from adapters.postgres.embedded import EmbeddedServer
-from adapters.postgres.store import PostgresStore
 from adapters.postgres.verify import verify
-from ledger.commands import Earn, Request
-from ledger.errors import LedgerError
+from ledger.commands import Earn
 from ledger.events import Source
 from ledger.quantities import Amount
-from ledger.writer import Writer
 from loyalty.v1.commands_pb2 import ExecuteRequest
 from projections.registry import PROJECTIONS
 
@@ -37,7 +32,7 @@ KILLED_COMMANDS = 80_000
 
 
 def run(bench: "Bench", full: bool) -> None:
-    """W8 first, since it makes the log longer; then W6 and W9 on all of it."""
+    """W8 first, since it makes the log longer; then the busy member, W6 and W9 on all of it."""
     server = EmbeddedServer(bench.settings.data_dir)
     endpoint = server.start()
     if full:
@@ -45,7 +40,10 @@ def run(bench: "Bench", full: bool) -> None:
         asyncio.run(_load(endpoint.app_dsn, FULL_EVENTS))
     if bench.wanted("W8"):
         _w8(bench)
-    server.start()
+    endpoint = server.start()
+    if bench.wanted("M1"):
+        for row in busy_member.rows(endpoint.app_dsn):
+            bench.add(row)
     if bench.wanted("W9"):
         _w9(bench)
     if bench.wanted("W6"):
@@ -55,30 +53,14 @@ def run(bench: "Bench", full: bool) -> None:
 
 async def _load(dsn: str, events: int) -> None:
     """Grants by a writer in this process, in the largest batches: chain and outcomes are as real as any."""
-    writer = Writer(PostgresStore(dsn), WallClock())
-    writing = asyncio.create_task(writer.run())
-    leading = asyncio.Event()
-    writer.on_lead = lambda leads: leading.set()
-    await leading.wait()
-    now = WallClock().now()
     members = workload.zipf_members(workload.MEMBERS, events, seed=11)
-    for begin in range(0, events, LOAD_BATCH):
-        requests = [
-            Request(
-                uuid7().bytes,
-                workload.PROGRAMME,
-                now,
-                (Earn(member, Amount(workload.UNIT, 100), Source("order", f"load-{begin + place}")),),
-                "bench",
-                "shop",
-            )
-            for place, member in enumerate(members[begin : begin + LOAD_BATCH])
-        ]
-        for answer in await writer.execute(requests):
-            if isinstance(answer, LedgerError):
-                raise answer
-    writer.stop()
-    await writing
+    async with busy_member.leading(dsn) as writer:
+        for begin in range(0, events, LOAD_BATCH):
+            grants = [
+                Earn(member, Amount(workload.UNIT, 100), Source("order", f"load-{begin + place}"))
+                for place, member in enumerate(members[begin : begin + LOAD_BATCH])
+            ]
+            await busy_member.execute(writer, grants)
 
 
 def _events(bench: "Bench") -> int:

@@ -109,12 +109,14 @@ class Running:
 
     async def _begin(self) -> None:
         self.ledger = self.writer = Writer(self._store_of(self.memory), self.clock, self.limits)
+        leading = asyncio.Event()
+        self.writer.on_lead = lambda leads: leading.set() if leads else leading.clear()
         self._task = asyncio.create_task(self.writer.run())
-        for _ in range(100):
-            if self.writer.leads:
-                return
-            await asyncio.sleep(0)
-        raise WriterDied("the writer never led")
+        waiting = asyncio.create_task(leading.wait())
+        await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            raise WriterDied("the writer never led")
 
     async def _stop(self) -> None:
         self.writer.stop()

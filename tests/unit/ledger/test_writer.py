@@ -204,17 +204,20 @@ def test_a_state_is_not_evicted_while_it_is_being_loaded() -> None:
     class Meeting(MemoryStore):
         """Answers what a command led to only after the next append."""
 
-        looking = False
+        def __init__(self, memory: Memory) -> None:
+            super().__init__(memory)
+            self.looking, self.appended = asyncio.Event(), asyncio.Event()
 
         async def append(self, batch: Batch, previous: Head) -> None:
-            while batch.number == 2 and not self.looking:
-                await asyncio.sleep(0)
+            if batch.number == 2:
+                await self.looking.wait()
             await super().append(batch, previous)
+            if batch.number == 2:
+                self.appended.set()
 
         async def accepted(self, ids: Sequence[bytes]) -> dict[bytes, list[StoredEvent]]:
-            self.looking = True
-            while len(self.memory.batches) < 2:
-                await asyncio.sleep(0)
+            self.looking.set()
+            await self.appended.wait()
             await asyncio.sleep(0)
             return await super().accepted(ids)
 
