@@ -228,7 +228,8 @@ class PostgresQueries:
 
     async def programmes(self) -> list[tuple[str, Instant]]:
         """Every programme with its present."""
-        rows = await (await self._now()).rows("programmes", statements.PROGRAMMES, programme="")
+        views = await self._now()
+        rows = await views.rows("programmes", statements.PROGRAMMES, programme="")
         return [(programme, present(settings, clock)[1]) for programme, settings, clock in rows]
 
     async def due(self, programme: str, until: Instant, limit: int) -> list[DueSubject]:
@@ -236,7 +237,8 @@ class PostgresQueries:
 
         At most `limit`; there may be fewer although there are more, but none only if there is none.
         """
-        rows = await (await self._now()).rows("due", statements.DUE, programme=programme, until=until, limit=limit)
+        views = await self._now()
+        rows = await views.rows("due", statements.DUE, programme=programme, until=until, limit=limit)
         return [DueSubject(*row) for row in rows]
 
     async def wait(self, position: int) -> None:

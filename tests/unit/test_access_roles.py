@@ -133,7 +133,7 @@ def test_the_answers_stand_in_the_places_of_their_commands() -> None:
     assert whole.results[1].receipt.position == "1-7"
 
 
-OF_THE_WHOLE_SERVICE: set[str] = set()
+OF_THE_WHOLE_SERVICE = {name for name in ROLES if name.startswith("OperationsService.")}
 """The RPCs that name no programme, and so are for callers of all programmes: name them here, so that it is meant."""
 
 
