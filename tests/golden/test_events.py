@@ -6,6 +6,7 @@ A new version of an event adds a line; no line is ever changed.
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ledger.events import TOPICS, UPCASTERS, decode_event, encode_event
@@ -28,3 +29,16 @@ def test_a_stored_event_is_read_and_written_as_it_was(example: dict[str, str]) -
     else:
         assert TOPICS[type(event)] == example["topic"]
         assert encode_event(event) == example["event"].encode()
+
+
+@pytest.mark.parametrize("topic", UPCASTERS)
+def test_damaged_bytes_of_an_earlier_version_are_known_as_such(topic: str) -> None:
+    """Whoever reads the log expects these two errors, and stops at that event; any other would end the reader."""
+    (stored,) = [example["event"] for example in EXAMPLES if example["topic"] == topic]
+    fields = json.loads(stored)
+    damaged = [b"", b"7", b"[]", b"{}", stored[:-1].encode()]
+    for other in ('{"a": {}}', "[7]", "[[]]"):
+        damaged += [json.dumps({**fields, name: json.loads(other)}).encode() for name in fields]
+    for state in damaged:
+        with pytest.raises((KeyError, msgspec.MsgspecError)):
+            decode_event(topic, state)
