@@ -1,8 +1,12 @@
 """What can be asked of the views: the answers' shapes, and the port that an adapter implements.
 
 Every question takes `min_position`: the answer waits until the views have folded that position, so that a caller reads
-its own writes. `at` defaults to the programme's clock. Pages are keyed by an opaque `page_token`; "" asks for the first
-page, and a "" in the answer says that there is no next one.
+its own writes. `as_of` is a time of business, which defaults to the programme's present: what is dated later does not
+count. `known_at` is a time of recording: what was recorded later does not count; None: all that is recorded by now.
+An answer about the past is a sum of postings, exact for what came late and what was reversed.
+
+Pages are keyed by an opaque `page_token`; "" asks for the first page, and a "" in the answer says that there is no next
+one.
 """
 
 from collections.abc import Sequence
@@ -21,13 +25,18 @@ class View(msgspec.Struct, frozen=True, gc=False):
 
 
 class BalanceAnswer(View, frozen=True):
-    """A member's balances, one a unit, as of `at`; `position` is how far the view has come."""
+    """A member's balances, one a unit; `position` is how far the view has come.
+
+    In the past a sum may be negative, where a late command spent what came back only later, or paid what was not owed
+    yet.
+    """
 
     balances: tuple[Balance, ...]
-    at: Instant
+    as_of: Instant
+    known_at: Instant | None
     position: int
     status: str
-    """The member's: ACTIVE, FROZEN or CLOSED."""
+    """The member's: ACTIVE, FROZEN or CLOSED; in the past also NOT_ENROLLED."""
 
 
 class LotRow(View, frozen=True):
@@ -36,7 +45,7 @@ class LotRow(View, frozen=True):
     lot: str
     unit: str
     points: int
-    """Points still open or pending, without those held."""
+    """Points still open, pending or quarantined, without those held; 0 once the lot has ended."""
     held: int
     granted: int
     earned_at: Instant
@@ -139,7 +148,13 @@ class Queries(Protocol):
     """The questions. What is unknown raises `NotFound`, a view that lags past the deadline `TooFarBehind`."""
 
     async def balance(
-        self, programme: str, member: str, *, at: Instant | None = None, min_position: int = 0
+        self,
+        programme: str,
+        member: str,
+        *,
+        as_of: Instant | None = None,
+        known_at: Instant | None = None,
+        min_position: int = 0,
     ) -> BalanceAnswer:
         """A member's balances in every unit of the programme."""
 
@@ -148,12 +163,13 @@ class Queries(Protocol):
         programme: str,
         member: str,
         *,
-        at: Instant | None = None,
+        as_of: Instant | None = None,
+        known_at: Instant | None = None,
         min_position: int = 0,
         page_size: int = 100,
         page_token: str = "",
     ) -> Page[LotRow]:
-        """A member's lots that have not expired at `at`, in the order in which they are spent."""
+        """A member's lots that have not expired at `as_of`, in the order in which they are spent."""
 
     async def entries(
         self, programme: str, member: str, *, min_position: int = 0, page_size: int = 100, page_token: str = ""
@@ -168,11 +184,28 @@ class Queries(Protocol):
     ) -> Page[RedemptionRow]:
         """A member's redemptions, those placed last first."""
 
-    async def stock_item(self, programme: str, sku: str, location: str, *, min_position: int = 0) -> StockRow:
-        """One SKU at one location."""
+    async def stock_item(
+        self,
+        programme: str,
+        sku: str,
+        location: str,
+        *,
+        as_of: Instant | None = None,
+        known_at: Instant | None = None,
+        min_position: int = 0,
+    ) -> StockRow:
+        """One SKU at one location; not found before anything was ever there."""
 
     async def inventory(
-        self, programme: str, *, sku: str = "", min_position: int = 0, page_size: int = 100, page_token: str = ""
+        self,
+        programme: str,
+        *,
+        sku: str = "",
+        as_of: Instant | None = None,
+        known_at: Instant | None = None,
+        min_position: int = 0,
+        page_size: int = 100,
+        page_token: str = "",
     ) -> Page[StockRow]:
         """All stock items of a programme, or those of one SKU, by SKU and location."""
 

@@ -4,8 +4,9 @@ from projections.projection import Projection
 from projections.views.balance.fold import BALANCE
 from projections.views.due.fold import DUE
 from projections.views.inventory.fold import INVENTORY
+from projections.views.postings.fold import POSTINGS
 from projections.views.programmes.fold import PROGRAMMES
 from projections.views.redemptions.fold import REDEMPTIONS
 from projections.views.statement.fold import STATEMENT
 
-PROJECTIONS: tuple[Projection, ...] = (BALANCE, STATEMENT, REDEMPTIONS, INVENTORY, DUE, PROGRAMMES)
+PROJECTIONS: tuple[Projection, ...] = (BALANCE, STATEMENT, REDEMPTIONS, INVENTORY, DUE, PROGRAMMES, POSTINGS)

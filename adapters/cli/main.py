@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,16 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from adapters.app.settings import Settings
+
+_TIMES = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(formats=_TIMES, help="For a time of business, UTC; by default the present.", show_default=False),
+]
+KnownAt = Annotated[
+    datetime | None,
+    typer.Option(formats=_TIMES, help="Only what was recorded by a time, UTC.", show_default=False),
+]
 
 app = typer.Typer(
     help="Loyalty Ledger: an event-sourced ledger for member points.",
@@ -82,11 +93,14 @@ def bench(
 
 
 @app.command(rich_help_panel="Look")
-def balance(context: typer.Context, programme: str, member: str) -> None:
-    """Show a member's balances and lots."""
+def balance(context: typer.Context, programme: str, member: str, as_of: AsOf = None, known_at: KnownAt = None) -> None:
+    """Show a member's balances and lots, now or in the past.
+
+    What was shown at 10:02 is --as-of and --known-at both at 10:02; what should have been shown is --as-of alone.
+    """
     from adapters.cli import show
 
-    asyncio.run(show.balance(console, context.obj, programme, member))
+    asyncio.run(show.balance(console, context.obj, programme, member, as_of, known_at))
 
 
 @app.command(rich_help_panel="Look")
@@ -108,11 +122,13 @@ def inventory(
     programme: str,
     sku: Annotated[str, typer.Option(help="Only this SKU.")] = "",
     limit: Annotated[int, typer.Option(help="How many items.", min=1, max=1000)] = 20,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
 ) -> None:
     """Show stock: where it came from, what is there, locked and available, what is missing or discontinued."""
     from adapters.cli import show
 
-    asyncio.run(show.inventory(console, context.obj, programme, sku, limit))
+    asyncio.run(show.inventory(console, context.obj, programme, sku, limit, as_of, known_at))
 
 
 @app.command(rich_help_panel="Look")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -17,8 +18,7 @@ from adapters.app.database import borrowed_database
 from adapters.app.settings import Settings
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.views import PostgresQueries
-from ledger.calendar import NEVER, Instant, to_datetime
-from ledger.events import decode_event
+from ledger.calendar import NEVER, Instant, to_datetime, to_instant
 from ledger.ids import encode_id
 from projections.queries import NotFound
 
@@ -45,13 +45,34 @@ def _day(instant: Instant) -> str:
     return "never" if instant >= NEVER else f"{to_datetime(instant):%Y-%m-%d}"
 
 
-async def balance(console: Console, settings: Settings, programme: str, member: str) -> None:
+def _instant(moment: datetime | None) -> Instant | None:
+    """A time that was asked for; without a zone it is UTC, like all that is shown."""
+    if moment is None:
+        return None
+    return to_instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _about(known_at: Instant | None) -> str:
+    """What a title says of the time by which things were known."""
+    return "" if known_at is None else f", as known at {_time(known_at)} UTC"
+
+
+async def balance(
+    console: Console,
+    settings: Settings,
+    programme: str,
+    member: str,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+) -> None:
     """A member's balances and the lots behind them."""
+    name, whose, then, known = encode_id(programme), encode_id(member), _instant(as_of), _instant(known_at)
     async with _queries(settings) as queries:
-        answer = await queries.balance(encode_id(programme), encode_id(member))
-        lots = await queries.lots(encode_id(programme), encode_id(member), page_size=20)
+        answer = await queries.balance(name, whose, as_of=then, known_at=known)
+        lots = await queries.lots(name, whose, as_of=then, known_at=known, page_size=20)
+    status = answer.status.lower().replace("_", " ")
     table = Table(
-        title=f"{member} ({answer.status.lower()}), as of {_time(answer.at)} UTC",
+        title=f"{member} ({status}), as of {_time(answer.as_of)} UTC{_about(answer.known_at)}",
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
@@ -98,11 +119,24 @@ async def statement(console: Console, settings: Settings, programme: str, member
         console.print(f"There are older entries: --limit shows more than {limit}.")
 
 
-async def inventory(console: Console, settings: Settings, programme: str, sku: str, limit: int) -> None:
+async def inventory(
+    console: Console,
+    settings: Settings,
+    programme: str,
+    sku: str,
+    limit: int,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+) -> None:
     """Stock items, by SKU and location."""
+    then, known = _instant(as_of), _instant(known_at)
     async with _queries(settings) as queries:
-        page = await queries.inventory(encode_id(programme), sku=encode_id(sku) if sku else "", page_size=limit)
-    table = Table(title=f"Inventory of {programme}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        page = await queries.inventory(
+            encode_id(programme), sku=encode_id(sku) if sku else "", as_of=then, known_at=known, page_size=limit
+        )
+    when = "" if then is None else f", as of {_time(then)} UTC"
+    title = f"Inventory of {programme}{when}{_about(known)}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     names = ("sku", "location", "received", "counted", "transferred", "on hand", "locked", "available", "shipped", "")
     for name in names:
         table.add_column(name, justify="left" if name in {"sku", "location", ""} else "right")
@@ -117,7 +151,7 @@ async def inventory(console: Console, settings: Settings, programme: str, sku: s
 
 
 async def events(settings: Settings, after: int, limit: int, filters: dict[str, Any]) -> None:
-    """Events as JSON lines."""
+    """Events as JSON lines, each in the version in which it was recorded."""
     left = limit
     with borrowed_database(settings) as database:
         async with PostgresLog(database.app_dsn) as log:
@@ -134,7 +168,7 @@ async def events(settings: Settings, after: int, limit: int, filters: dict[str, 
                         "actor": record.actor,
                         "channel": record.channel,
                         "command_id": record.command_id.hex(),
-                        "event": decode_event(record.topic, record.event),
+                        "event": msgspec.Raw(record.event),
                     }
                     sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
                     left -= 1

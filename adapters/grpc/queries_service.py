@@ -9,6 +9,7 @@ from adapters.grpc.views_to_proto import (
     balance_message,
     entry_message,
     lot_message,
+    optional_timestamp,
     records_messages,
     redemption_message,
     stock_message,
@@ -46,12 +47,14 @@ class QueryService(QueryServiceServicer):
         answer = await self._queries.balance(
             ident(request.programme, "programme"),
             ident(request.member, "member"),
-            at=optional_instant(request, "at"),
+            as_of=optional_instant(request, "as_of"),
+            known_at=optional_instant(request, "known_at"),
             min_position=parse_position(request.min_position, "min_position"),
         )
         return pb.GetBalanceResponse(
             balances=map(balance_message, answer.balances),
-            at=timestamp(answer.at),
+            as_of=timestamp(answer.as_of),
+            known_at=optional_timestamp(answer.known_at),
             position=position_token(answer.position),
             status=f"MEMBER_STATUS_{answer.status}",
         )
@@ -62,7 +65,8 @@ class QueryService(QueryServiceServicer):
         page = await self._queries.lots(
             ident(request.programme, "programme"),
             ident(request.member, "member"),
-            at=optional_instant(request, "at"),
+            as_of=optional_instant(request, "as_of"),
+            known_at=optional_instant(request, "known_at"),
             min_position=parse_position(request.min_position, "min_position"),
             page_size=_page_size(request.page_size),
             page_token=request.page_token,
@@ -122,6 +126,8 @@ class QueryService(QueryServiceServicer):
             ident(request.programme, "programme"),
             ident(request.sku, "sku"),
             ident(request.location, "location"),
+            as_of=optional_instant(request, "as_of"),
+            known_at=optional_instant(request, "known_at"),
             min_position=parse_position(request.min_position, "min_position"),
         )
         return pb.GetInventoryResponse(item=stock_message(row))
@@ -132,6 +138,8 @@ class QueryService(QueryServiceServicer):
         page = await self._queries.inventory(
             ident(request.programme, "programme"),
             sku=optional_ident(request.sku, "sku"),
+            as_of=optional_instant(request, "as_of"),
+            known_at=optional_instant(request, "known_at"),
             min_position=parse_position(request.min_position, "min_position"),
             page_size=_page_size(request.page_size),
             page_token=request.page_token,

@@ -46,6 +46,10 @@ class Reading:
         self._fetch = fetch
         self._live = live
 
+    def reached(self, *views: str) -> int:
+        """How far all of these views have come."""
+        return min(self._live[view].position for view in views)
+
     async def rows(self, view: str, query: LiteralString, **parameters: Any) -> list[Any]:
         """All rows of a query; `{lots}` is the table `lots` of the live build. Raises TooFarBehind.
 

@@ -46,6 +46,17 @@ WHERE live IS DISTINCT FROM rebuilt
 LIMIT {limit}
 """
 
+_COMPARE_WITHOUT_KEY = """
+SELECT live, rebuilt, count(*) OVER ()
+FROM (
+    SELECT to_jsonb(live) AS live, NULL::jsonb AS rebuilt
+    FROM (SELECT * FROM {live} EXCEPT ALL SELECT * FROM {rebuilt}) AS live
+    UNION ALL
+    SELECT NULL, to_jsonb(rebuilt)
+    FROM (SELECT * FROM {rebuilt} EXCEPT ALL SELECT * FROM {live}) AS rebuilt) AS differences
+LIMIT {limit}
+"""
+
 
 async def try_to_take_over(dsn: str, build: Build, row: Row) -> None:
     """Compare, if need be, and swap, once the build has caught up; what stands against it is kept for operators."""
@@ -93,7 +104,7 @@ async def _compare(connection: AsyncConnection, live: Build, build: Build) -> tu
     total, kept = 0, []
     for name in build.projection.script.table_names:
         key = [column for (column,) in await (await connection.execute(_KEY, (live.table(name),))).fetchall()]
-        query = _COMPARE.format(
+        query = (_COMPARE if key else _COMPARE_WITHOUT_KEY).format(
             live=live.table(name), rebuilt=build.table(name), key=", ".join(key), limit=DIFFERENCES_KEPT_MAX
         )
         found: list[Any] = await (await connection.execute(query.encode())).fetchall()

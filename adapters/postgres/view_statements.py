@@ -27,36 +27,26 @@ BALANCES = f"""
 SELECT unit, (sum(unexpired) - sum(pending) - sum(quarantined))::bigint, sum(pending)::bigint, sum(held)::bigint,
        sum(quarantined)::bigint, sum(debt)::bigint
 FROM (
-    SELECT unit, CASE WHEN expires_at > %(at)s THEN remaining ELSE 0 END AS unexpired, held, 0 AS pending,
+    SELECT unit, CASE WHEN expires_at > %(as_of)s THEN remaining ELSE 0 END AS unexpired, held, 0 AS pending,
            0 AS quarantined, 0 AS debt
     FROM {{buckets}} AS buckets WHERE programme = %(programme)s AND member = %(member)s
     UNION ALL
     SELECT unit, 0, 0, remaining, 0, 0
-    FROM ({_LOTS} AND available_at > earned_at AND available_at > %(at)s) AS lots
-    WHERE ends > %(at)s AND NOT quarantined
+    FROM ({_LOTS} AND available_at > earned_at AND available_at > %(as_of)s) AS lots
+    WHERE ends > %(as_of)s AND NOT quarantined
     UNION ALL
-    SELECT unit, 0, 0, 0, remaining, 0 FROM ({_LOTS} AND number > last_lot) AS lots WHERE ends > %(at)s
+    SELECT unit, 0, 0, 0, remaining, 0 FROM ({_LOTS} AND number > last_lot) AS lots WHERE ends > %(as_of)s
     UNION ALL
     SELECT unit, 0, 0, 0, 0, points FROM {{debts}} AS debts
     WHERE programme = %(programme)s AND member = %(member)s) AS sums
 GROUP BY unit
 """
 
-# In the past, lots that were available when they were granted may have been granted later: buckets cannot tell.
-PAST_BALANCES = f"""
-SELECT unit,
-       coalesce(sum(remaining) FILTER (WHERE available_at <= %(at)s AND %(at)s < ends AND NOT quarantined), 0)::bigint,
-       coalesce(sum(remaining) FILTER (WHERE %(at)s < least(available_at, ends) AND NOT quarantined), 0)::bigint,
-       sum(held)::bigint, coalesce(sum(remaining) FILTER (WHERE %(at)s < ends AND quarantined), 0)::bigint,
-       coalesce(max(debts.points), 0)::bigint
-FROM ({_LOTS}) AS lots LEFT JOIN {{debts}} AS debts USING (programme, member, unit) GROUP BY unit
-"""
-
 LOTS = f"""
-SELECT member || ':' || number, unit, remaining, held, granted, earned_at, available_at, ends, issued, funding,
-       source_type, source_id, root, unit_cost, quarantined
+SELECT member || ':' || number, unit, CASE WHEN ends > %(as_of)s THEN remaining ELSE 0 END, held, granted, earned_at,
+       available_at, ends, issued, funding, source_type, source_id, root, unit_cost, quarantined
 FROM ({_LOTS}) AS lots
-WHERE (remaining > 0 AND ends > %(at)s OR held > 0)
+WHERE (remaining > 0 AND ends > %(as_of)s OR held > 0)
   AND (unit, ends, earned_at, number) > (%(unit)s, %(expires_at)s, %(earned_at)s, %(number)s)
 ORDER BY unit, ends, earned_at, number LIMIT %(limit)s
 """

@@ -10,6 +10,7 @@ import msgspec
 
 from adapters.postgres import view_statements as statements
 from adapters.postgres.pages import page, read_token
+from adapters.postgres.past import Past
 from adapters.postgres.pool import Pool
 from adapters.postgres.reading import Live, Reading, present, read_live
 from ledger.calendar import Instant
@@ -80,17 +81,17 @@ class PostgresQueries:
             await asyncio.sleep(POLL_SECONDS)
 
     @contextlib.asynccontextmanager
-    async def _snapshot(self, position: int, view: str, *others: str) -> AsyncIterator[Reading]:
+    async def _snapshot(self, position: int, *views: str) -> AsyncIterator[Reading]:
         """One state of views that have come far enough; its position is that of the first. Raises TooFarBehind.
 
         The position and the rows are read in one snapshot, so that an answer is what it was at that very position.
         """
-        await self._reach(position, view, *others)
+        await self._reach(position, *views)
         async with self._pool.snapshot() as fetch:
             live = await read_live(fetch)
-            if view not in live:
-                raise TooFarBehind(f"the view {view!r} is not built yet")
-            yield Reading(fetch, live, live[view].position)
+            if missing := [view for view in views if view not in live]:
+                raise TooFarBehind(f"the view {missing[0]!r} is not built yet")
+            yield Reading(fetch, live, live[views[0]].position)
 
     async def _now(self) -> Reading:
         """Views as they are."""
@@ -98,51 +99,80 @@ class PostgresQueries:
 
     # -- members
 
+    async def _is_past(
+        self, programme: str, as_of: Instant | None, known_at: Instant | None, min_position: int
+    ) -> bool:
+        """Whether a question is about the past, which sums postings; the present is kept ready. Raises NotFound."""
+        if as_of is None or known_at is not None:
+            return known_at is not None
+        await self._reach(min_position, "programmes")
+        _, now = await (await self._now()).programme(programme)
+        return as_of < now
+
     async def balance(
-        self, programme: str, member: str, *, at: Instant | None = None, min_position: int = 0
+        self,
+        programme: str,
+        member: str,
+        *,
+        as_of: Instant | None = None,
+        known_at: Instant | None = None,
+        min_position: int = 0,
     ) -> BalanceAnswer:
         """A member's balances in every unit of the programme."""
-        async with self._snapshot(min_position, "balance", "programmes") as views:
+        about = {"programme": programme, "member": member}
+        past = await self._is_past(programme, as_of, known_at, min_position)
+        async with self._snapshot(min_position, *(Past.VIEWS if past else ("balance", "programmes"))) as views:
             settings, now = await views.programme(programme)
             status = await views.require_member(programme, member)
-            at = now if at is None else at
-            query = statements.BALANCES if at >= now else statements.PAST_BALANCES
-            rows = await views.rows("balance", query, programme=programme, member=member, at=at)
-        sums = {row[0]: row[1:] for row in rows}
+            position, as_of = views.position, now if as_of is None else as_of
+            if past:
+                then = Past(views, as_of, known_at)
+                position, status, rows = then.position, await then.status(**about), await then.balances(**about)
+            else:
+                rows = await views.rows("balance", statements.BALANCES, **about, as_of=as_of)
+        sums = {unit: points for unit, *points in rows}
         units = [unit.name for unit in settings.units]
         balances = tuple(Balance(member, unit, *sums.get(unit, (0,))) for unit in units)
-        return BalanceAnswer(balances, at, views.position, status)
+        return BalanceAnswer(balances, as_of, known_at, position, status)
 
     async def lots(
         self,
         programme: str,
         member: str,
         *,
-        at: Instant | None = None,
+        as_of: Instant | None = None,
+        known_at: Instant | None = None,
         min_position: int = 0,
         page_size: int = 100,
         page_token: str = "",
     ) -> Page[LotRow]:
-        """A member's lots in the order in which they are spent: those not expired at `at`, or with points held."""
-        unit, expires_at, earned_at, number = read_token(page_token, ("", 0, 0, 0))
-        async with self._snapshot(min_position, "balance", "programmes") as views:
+        """A member's lots in the order in which they are spent: those not expired at `as_of`, or with points held."""
+        after = read_token(page_token, ("", 0, 0, 0))
+        past = await self._is_past(programme, as_of, known_at, min_position)
+        async with self._snapshot(min_position, *(Past.VIEWS if past else ("balance", "programmes"))) as views:
             _, now = await views.programme(programme)
             await views.require_member(programme, member)
-            found = await views.rows(
-                "balance",
-                statements.LOTS,
-                programme=programme,
-                member=member,
-                at=now if at is None else at,
-                unit=unit,
-                expires_at=expires_at,
-                earned_at=earned_at,
-                number=number,
-                limit=page_size + 1,
-            )
-        rows = [LotRow(*row) for row in found]
+            position, as_of = views.position, now if as_of is None else as_of
+            if past:
+                then = Past(views, as_of, known_at)
+                position, rows = then.position, await then.lots(programme, member, after, page_size + 1)
+            else:
+                unit, expires_at, earned_at, number = after
+                found = await views.rows(
+                    "balance",
+                    statements.LOTS,
+                    programme=programme,
+                    member=member,
+                    as_of=as_of,
+                    unit=unit,
+                    expires_at=expires_at,
+                    earned_at=earned_at,
+                    number=number,
+                    limit=page_size + 1,
+                )
+                rows = [LotRow(*row) for row in found]
         return page(
-            rows, page_size, lambda row: (row.unit, row.expires_at, row.earned_at, lot_number(row.lot)), views.position
+            rows, page_size, lambda row: (row.unit, row.expires_at, row.earned_at, lot_number(row.lot)), position
         )
 
     async def entries(
@@ -196,33 +226,69 @@ class PostgresQueries:
         rows = [RedemptionRow(*row) for row in found]
         return page(rows, page_size, lambda row: (row.placed_at, row.redemption), views.position)
 
-    async def stock_item(self, programme: str, sku: str, location: str, *, min_position: int = 0) -> StockRow:
+    @contextlib.asynccontextmanager
+    async def _past(
+        self, programme: str, as_of: Instant | None, known_at: Instant | None, min_position: int
+    ) -> AsyncIterator[Past]:
+        """What counts for a question about the past, as of the present where it names no time. Raises NotFound."""
+        async with self._snapshot(min_position, *Past.VIEWS) as views:
+            if as_of is None:
+                _, as_of = await views.programme(programme)
+            yield Past(views, as_of, known_at)
+
+    async def stock_item(
+        self,
+        programme: str,
+        sku: str,
+        location: str,
+        *,
+        as_of: Instant | None = None,
+        known_at: Instant | None = None,
+        min_position: int = 0,
+    ) -> StockRow:
         """One SKU at one location."""
-        await self._reach(min_position, "inventory")
-        rows = await (await self._now()).rows(
-            "inventory", statements.ITEM, programme=programme, sku=sku, location=location
-        )
+        about = {"programme": programme, "sku": sku, "location": location}
+        if as_of is None and known_at is None:
+            await self._reach(min_position, "inventory")
+            found = await (await self._now()).rows("inventory", statements.ITEM, **about)
+            rows = [StockRow(*row) for row in found]
+        else:
+            async with self._past(programme, as_of, known_at, min_position) as past:
+                rows = await past.stock_item(**about)
         if not rows:
             raise NotFound("stock item", f"{sku}@{location}")
-        return StockRow(*rows[0])
+        return rows[0]
 
     async def inventory(
-        self, programme: str, *, sku: str = "", min_position: int = 0, page_size: int = 100, page_token: str = ""
+        self,
+        programme: str,
+        *,
+        sku: str = "",
+        as_of: Instant | None = None,
+        known_at: Instant | None = None,
+        min_position: int = 0,
+        page_size: int = 100,
+        page_token: str = "",
     ) -> Page[StockRow]:
         """All stock items of a programme, or those of one SKU, by SKU and location."""
-        after_sku, after_location = read_token(page_token, ("", ""))
-        async with self._snapshot(min_position, "inventory") as views:
-            found = await views.rows(
-                "inventory",
-                statements.ITEMS,
-                programme=programme,
-                sku=sku,
-                after_sku=after_sku,
-                after_location=after_location,
-                limit=page_size + 1,
-            )
-        rows = [StockRow(*row) for row in found]
-        return page(rows, page_size, lambda row: (row.sku, row.location), views.position)
+        after = read_token(page_token, ("", ""))
+        if as_of is None and known_at is None:
+            async with self._snapshot(min_position, "inventory") as views:
+                after_sku, after_location = after
+                found = await views.rows(
+                    "inventory",
+                    statements.ITEMS,
+                    programme=programme,
+                    sku=sku,
+                    after_sku=after_sku,
+                    after_location=after_location,
+                    limit=page_size + 1,
+                )
+            position, rows = views.position, [StockRow(*row) for row in found]
+        else:
+            async with self._past(programme, as_of, known_at, min_position) as past:
+                position, rows = past.position, await past.inventory(programme, sku, after, page_size + 1)
+        return page(rows, page_size, lambda row: (row.sku, row.location), position)
 
     # -- what is due
 

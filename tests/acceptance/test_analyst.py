@@ -1,12 +1,13 @@
 """An analyst: asks the views in SQL, and gets what the queries of the service say."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from adapters.grpc.client import NotFound
-from loyalty.v1.queries_pb2 import RedemptionState
+from loyalty.v1.queries_pb2 import MemberStatus, RedemptionState
 from tests.acceptance.shop import Shop, loyalty, read, wait_for_views
 
 
@@ -85,10 +86,61 @@ def test_the_stock_in_sql_is_the_stock_of_the_service(shop: Shop, programme: str
 
 def test_a_balance_of_yesterday_can_be_asked_today(shop: Shop, programme: str) -> None:
     """Before the shop was there, anna had nothing; now she has (R18)."""
-    assert shop.ledger.get_balance(member="anna", at=datetime.now(UTC) - timedelta(days=1)).balances[0].open == 0
+    assert shop.ledger.get_balance(member="anna", as_of=datetime.now(UTC) - timedelta(days=1)).balances[0].open == 0
     assert shop.points("anna").open == 1_000
     with pytest.raises(NotFound):
         shop.ledger.get_balance(member="nobody")
+
+
+def test_what_we_showed_and_what_it_should_have_been(shop: Shop, data_dir: Path) -> None:
+    """A till was off the line for an hour: what bo saw meanwhile, and what was hers (edge case 9, O03)."""
+    shop.joins("bo")
+    shop.thanks("bo", 30, review="r-1", occurred_at=datetime.now(UTC) - timedelta(hours=2))
+    seen = datetime.now(UTC)
+    sold = seen - timedelta(hours=1)
+    shop.thanks("bo", 70, review="r-2", occurred_at=sold)
+    ask = partial(shop.ledger.get_balance, member="bo", min_position=shop.position)
+    assert ask().balances[0].open == ask(as_of=seen).balances[0].open == 100
+    assert ask(as_of=seen, known_at=seen).balances[0].open == 30
+    assert ask(as_of=sold - timedelta(seconds=1)).balances[0].open == 30
+    early = ask(as_of=seen - timedelta(days=1))
+    assert (early.balances[0].open, early.status) == (0, MemberStatus.MEMBER_STATUS_NOT_ENROLLED)
+    lots = shop.ledger.list_lots(member="bo", as_of=seen, known_at=seen).lots
+    assert [(lot.points, lot.source.id) for lot in lots] == [(30, "r-1")]
+
+    programme = shop.ledger.aio.header.programme
+    rows = read(
+        data_dir,
+        "SELECT sum(remaining) FROM projections.postings_points"
+        " WHERE programme = %s AND member = 'bo' AND effective_at <= %s AND recorded_at <= %s",
+        programme,
+        seen,
+        seen,
+    )
+    assert rows == [(30,)]
+    shown = loyalty(data_dir, "balance", programme, "bo", f"--as-of={sold:%Y-%m-%d %H:%M}")
+    assert "review r-1" in shown.stdout
+    assert "review r-2" not in shown.stdout
+
+
+def test_stock_of_the_past_is_what_was_booked_by_then(shop: Shop, data_dir: Path) -> None:
+    """A delivery that was booked late: the shelf as it was shown, and as it was (edge case 9)."""
+    delivered = datetime.now(UTC) - timedelta(hours=1)
+    seen = datetime.now(UTC)
+    for sku in ("mug", "cup"):
+        shop.done(
+            shop.ledger.receive_stock(sku=sku, location="central", quantity=5, unit_cost=100, occurred_at=delivered)
+        )
+    item = shop.ledger.get_inventory(sku="mug", location="central", as_of=seen, min_position=shop.position).item
+    assert item.on_hand == 5
+    assert len(shop.ledger.list_inventory(as_of=delivered).items) == 2
+    assert len(shop.ledger.list_inventory(as_of=seen, known_at=seen).items) == 0
+    with pytest.raises(NotFound):
+        shop.ledger.get_inventory(sku="mug", location="central", known_at=seen)
+    programme = shop.ledger.aio.header.programme
+    known = loyalty(data_dir, "inventory", programme, "--known-at=2026-01-01")
+    assert "as known at 2026-01-01 00:00:00 UTC" in known.stdout
+    assert "mug" not in known.stdout.replace(programme, "")
 
 
 def test_the_command_line_shows_the_same(shop: Shop, programme: str, data_dir: Path) -> None:

@@ -142,16 +142,17 @@ class FakeQueries:
             raise self.failure
 
     async def balance(
-        self, programme: str, member: str, *, at: Instant | None = None, min_position: int = 0
-    ) -> BalanceAnswer:
-        self._ask(programme, member, at, min_position)
-        return BalanceAnswer((Balance(member, "PTS", 5, held=3),), at or AT, 255, "FROZEN")
+        self, programme: str, member: str, *, as_of: Instant | None = None, known_at: Instant | None = None,
+        min_position: int = 0,
+    ) -> BalanceAnswer:  # fmt: skip
+        self._ask(programme, member, as_of, known_at, min_position)
+        return BalanceAnswer((Balance(member, "PTS", 5, held=3),), as_of or AT, known_at, 255, "FROZEN")
 
     async def lots(
-        self, programme: str, member: str, *, at: Instant | None = None, min_position: int = 0, page_size: int = 100,
-        page_token: str = "",
+        self, programme: str, member: str, *, as_of: Instant | None = None, known_at: Instant | None = None,
+        min_position: int = 0, page_size: int = 100, page_token: str = "",
     ) -> Page[LotRow]:  # fmt: skip
-        self._ask(programme, member, at, min_position, page_size, page_token)
+        self._ask(programme, member, as_of, known_at, min_position, page_size, page_token)
         row = LotRow(
             "anna:1", "PTS", 5, 3, 8, AT, AT, NEVER, "2026-03", "SALE", "order", "till/A%201", "anna:1", None, True
         )
@@ -176,14 +177,18 @@ class FakeQueries:
         self._ask(programme, member, min_position, page_size, page_token)
         return Page((RedemptionRow("x%201", *REDEMPTION),), "next", 255)
 
-    async def stock_item(self, programme: str, sku: str, location: str, *, min_position: int = 0) -> StockRow:
-        self._ask(programme, sku, location, min_position)
+    async def stock_item(
+        self, programme: str, sku: str, location: str, *, as_of: Instant | None = None,
+        known_at: Instant | None = None, min_position: int = 0,
+    ) -> StockRow:  # fmt: skip
+        self._ask(programme, sku, location, as_of, known_at, min_position)
         return StockRow(sku, location, *ITEM)
 
     async def inventory(
-        self, programme: str, *, sku: str = "", min_position: int = 0, page_size: int = 100, page_token: str = ""
-    ) -> Page[StockRow]:
-        self._ask(programme, sku, min_position, page_size, page_token)
+        self, programme: str, *, sku: str = "", as_of: Instant | None = None, known_at: Instant | None = None,
+        min_position: int = 0, page_size: int = 100, page_token: str = "",
+    ) -> Page[StockRow]:  # fmt: skip
+        self._ask(programme, sku, as_of, known_at, min_position, page_size, page_token)
         return Page((StockRow("cup", "north", *ITEM),), "", 255)
 
 

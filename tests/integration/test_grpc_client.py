@@ -358,11 +358,29 @@ async def test_a_view_that_lags_is_not_asked_again(world: World, client: AsyncLe
 # Queries
 
 
+async def test_queries_about_the_past_say_both_times(world: World, client: AsyncLedgerClient) -> None:
+    asked = []
+    for query in (
+        client.get_balance(member="anna", as_of=NOON, known_at=NOON),
+        client.list_lots(member="anna", known_at=NOON, page_size=7),
+        client.get_inventory(sku="cup", location="north", as_of=NOON, known_at=NOON),
+        client.list_inventory(as_of=NOON),
+    ):
+        await query
+        asked.append(world.queries.asked)
+    assert asked == [
+        ("acme", "anna", AT, AT, 0),
+        ("acme", "anna", None, AT, 0, 7, ""),
+        ("acme", "cup", "north", AT, AT, 0),
+        ("acme", "", AT, None, 0, 100, ""),
+    ]
+
+
 async def test_queries_take_the_clients_programme_or_another(world: World, client: AsyncLedgerClient) -> None:
     receipt = await give(client)
-    balance = await client.get_balance(member="anna", at=NOON, min_position=receipt.position)
+    balance = await client.get_balance(member="anna", min_position=receipt.position)
     assert balance.balances[0].open == 5
-    assert world.queries.asked == ("acme", "anna", AT, 1)
+    assert world.queries.asked == ("acme", "anna", None, None, 1)
     assert (await client.list_lots(member="anna", page_size=7)).next_page_token == "next"
     assert (await client.list_entries(member="anna", programme="other")).entries[0].points == 8
     assert "other" in world.queries.asked

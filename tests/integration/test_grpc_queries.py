@@ -9,6 +9,7 @@ import pytest_asyncio
 from google.rpc import error_details_pb2
 
 from adapters.grpc.client.ids import uuid7_text
+from ledger.calendar import SECOND
 from ledger.errors import InvalidCommand
 from ledger.receipts import Receipt
 from ledger.refusals import Reason, refuse
@@ -30,18 +31,21 @@ async def world() -> AsyncIterator[World]:
         yield world
 
 
-async def test_a_balance_is_asked_for_a_time_and_a_position(world: World) -> None:
-    request = q.GetBalanceRequest(programme="acme", member="a/b", at=NOON, min_position="1-10")
-    answer = await world.views.GetBalance(request)
-    assert world.queries.asked == ("acme", "a%2Fb", AT, 16)
+async def test_a_balance_is_asked_for_two_times_and_a_position(world: World) -> None:
+    asked = {"as_of": NOON, "known_at": NOON.replace(second=1)}
+    answer = await world.views.GetBalance(
+        q.GetBalanceRequest(programme="acme", member="a/b", min_position="1-10", **asked)
+    )
+    assert world.queries.asked == ("acme", "a%2Fb", AT, AT + SECOND, 16)
     balance = t.Balance(member="a/b", unit="PTS", open=5, held=3, balance=8)
-    assert answer == q.GetBalanceResponse(balances=[balance], at=NOON, position="1-ff", status="MEMBER_STATUS_FROZEN")
+    status = "MEMBER_STATUS_FROZEN"
+    assert answer == q.GetBalanceResponse(balances=[balance], position="1-ff", status=status, **asked)
 
 
 async def test_lots_come_in_pages(world: World) -> None:
-    request = q.ListLotsRequest(programme="acme", member="anna", page_size=9_999, page_token="there")
+    request = q.ListLotsRequest(programme="acme", member="anna", known_at=NOON, page_size=9_999, page_token="there")
     page = await world.views.ListLots(request)
-    assert world.queries.asked == ("acme", "anna", None, 0, 1_000, "there")
+    assert world.queries.asked == ("acme", "anna", None, AT, 0, 1_000, "there")
     source = t.Source(type="order", id="till/A 1")
     lot = q.Lot(
         lot="anna:1", unit="PTS", points=5, held=3, granted=8, earned_at=NOON, available_at=NOON, issued="2026-03",
@@ -83,15 +87,15 @@ async def test_redemptions_come_in_pages(world: World) -> None:
 
 
 async def test_one_stock_item(world: World) -> None:
-    request = q.GetInventoryRequest(programme="acme", sku="cup", location="north", min_position="1-2")
+    request = q.GetInventoryRequest(programme="acme", sku="cup", location="north", as_of=NOON, min_position="1-2")
     assert (await world.views.GetInventory(request)).item == ITEM
-    assert world.queries.asked == ("acme", "cup", "north", 2)
+    assert world.queries.asked == ("acme", "cup", "north", AT, None, 2)
 
 
 async def test_all_stock_items_of_a_programme(world: World) -> None:
-    page = await world.views.ListInventory(q.ListInventoryRequest(programme="acme", page_size=5))
+    page = await world.views.ListInventory(q.ListInventoryRequest(programme="acme", known_at=NOON, page_size=5))
     assert page == q.ListInventoryResponse(items=[ITEM], position="1-ff")
-    assert world.queries.asked == ("acme", "", 0, 5, "")
+    assert world.queries.asked == ("acme", "", None, AT, 0, 5, "")
 
 
 @pytest.mark.parametrize(

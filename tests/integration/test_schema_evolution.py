@@ -101,7 +101,7 @@ async def test_a_log_of_two_releases_is_as_good_as_one(
     ]
 
     views = await views_of(database)
-    assert {name.split("_v")[0] for name in views} == {projection.name for projection in PROJECTIONS}
+    assert {name.partition(".")[0] for name in views} == {projection.name for projection in PROJECTIONS}
     assert views == await views_of(other_database)
 
     for each in (database, other_database):

@@ -77,7 +77,7 @@ async def check_receipt(
             programme = step.request.programme
             for balance in given.balances:
                 at = receipt_time(oracle, programme, balance)
-                told = await queries.balance(programme, balance.member, at=at, min_position=given.position)
+                told = await queries.balance(programme, balance.member, as_of=at, min_position=given.position)
                 assert balance in told.balances
             return
 
@@ -90,9 +90,9 @@ def receipt_time(oracle: Oracle, programme: str, balance: Balance) -> Instant:
 
 async def check_balances(queries: PostgresQueries, oracle: Oracle, programme: Programme, member: Member) -> None:
     """At the last event of the member and at later times, when lots open and expire."""
-    begin = max([oracle.present(programme.name), *(account.settled_at for account in member.accounts.values())])
+    begin = settled(oracle, programme, member)
     for at in (begin, begin + DAY, begin + 3 * DAY, begin + 50 * DAY):
-        answer = await queries.balance(programme.name, member.id, at=at)
+        answer = await queries.balance(programme.name, member.id, as_of=at)
         assert {b.unit: (b.open, b.pending, b.held, b.quarantined, b.debt) for b in answer.balances} == {
             name: (
                 member.open(name, at),
@@ -106,15 +106,20 @@ async def check_balances(queries: PostgresQueries, oracle: Oracle, programme: Pr
         assert answer.status == ("CLOSED" if member.closed else "FROZEN" if member.frozen else "ACTIVE")
 
 
+def settled(oracle: Oracle, programme: Programme, member: Member) -> Instant:
+    """The present, or the member's last event, if tills were ahead of the clock."""
+    return max([oracle.present(programme.name), *(account.settled_at for account in member.accounts.values())])
+
+
 def debt_of(member: Member, unit: str) -> int:
     return member.accounts[unit].debt if unit in member.accounts else 0
 
 
 async def check_lots(queries: PostgresQueries, oracle: Oracle, programme: Programme, member: Member) -> None:
-    """Page by page, in the order of spending; lots with points held are there until the hold ends."""
-    at, token, told = oracle.present(programme.name), "", []
+    """Page by page, in the order of spending; lots with points held are there until the hold ends, ended or not."""
+    at, token, told = settled(oracle, programme, member), "", []
     while True:
-        page = await queries.lots(programme.name, member.id, at=at, page_size=3, page_token=token)
+        page = await queries.lots(programme.name, member.id, as_of=at, page_size=3, page_token=token)
         told += [
             (row.lot, row.unit, row.points, row.held, row.available_at, row.expires_at, row.quarantined)
             for row in page.rows
@@ -127,9 +132,9 @@ async def check_lots(queries: PostgresQueries, oracle: Oracle, programme: Progra
         held.update(dict(hold.parts))
     lots = sorted(member.lots.values(), key=lambda lot: (lot.unit, lot.expires_at, lot.earned_at, lot.number))
     assert told == [
-        (lot.id, lot.unit, lot.points, held[lot.id], lot.available_at, lot.expires_at, member.is_quarantined(lot))
+        (lot.id, lot.unit, points, held[lot.id], lot.available_at, lot.expires_at, member.is_quarantined(lot))
         for lot in lots
-        if (lot.points and lot.expires_at > at) or held[lot.id]
+        if (points := lot.points if lot.expires_at > at else 0) or held[lot.id]
     ]
 
 
@@ -213,8 +218,8 @@ async def test_a_balance_goes_by_the_clock_and_not_by_what_was_posted(world: Wor
     await world.given("the clock is set to 2026-02-02")
     answer = await world.queries.balance(PROGRAMME, "anna", min_position=world.position)
     assert answer.balances == (Balance("anna", "points", 20, 5), Balance("anna", "stars", 0))
-    assert (answer.at, answer.position) == (world.lines.moment("2026-02-02"), world.position)
-    later = await world.queries.balance(PROGRAMME, "anna", at=world.lines.moment("2026-02-10 00:00"))
+    assert (answer.as_of, answer.position) == (world.lines.moment("2026-02-02"), world.position)
+    later = await world.queries.balance(PROGRAMME, "anna", as_of=world.lines.moment("2026-02-10 00:00"))
     assert later.balances[0] == Balance("anna", "points", 25)
 
 
@@ -251,17 +256,17 @@ async def test_what_lives_on_is_due_later(world: World) -> None:
     anna = DueSubject("anna", "", "")
     assert anna not in await world.queries.due(PROGRAMME, ends - 1, 10)
     assert anna in await world.queries.due(PROGRAMME, ends, 10)
-    assert (await world.queries.balance(PROGRAMME, "anna", at=ends - 1)).balances[0].open == 45
-    assert (await world.queries.balance(PROGRAMME, "anna", at=ends)).balances[0].open == 0
+    assert (await world.queries.balance(PROGRAMME, "anna", as_of=ends - 1)).balances[0].open == 45
+    assert (await world.queries.balance(PROGRAMME, "anna", as_of=ends)).balances[0].open == 0
 
 
-async def test_a_balance_of_the_past_goes_by_when_lots_became_available(world: World) -> None:
+async def test_a_balance_of_the_past_has_only_what_was_earned_by_then(world: World) -> None:
     await world.open(clock=ClockKind.MANUAL)
     await world.given("anna earns 10", "the clock is set to 2026-02-01", "anna earns 20 on 2026-02-01")
     past = await world.queries.balance(
-        PROGRAMME, "anna", at=world.lines.moment("2026-01-15"), min_position=world.position
+        PROGRAMME, "anna", as_of=world.lines.moment("2026-01-15"), min_position=world.position
     )
-    assert past.balances[0] == Balance("anna", "points", 10, 20)
+    assert past.balances[0] == Balance("anna", "points", 10)
 
 
 async def test_a_wall_clock_is_the_present(world: World) -> None:
@@ -269,7 +274,7 @@ async def test_a_wall_clock_is_the_present(world: World) -> None:
     before = time.time_ns() // 1_000
     answer = await world.queries.balance(PROGRAMME, "anna", min_position=world.position)
     ((name, now),) = await world.queries.programmes()
-    assert before <= answer.at <= now <= time.time_ns() // 1_000
+    assert before <= answer.as_of <= now <= time.time_ns() // 1_000
     assert name == PROGRAMME
 
 
@@ -390,5 +395,5 @@ async def test_a_member_with_many_lots_has_few_buckets(world: World) -> None:
     await caught_up(world)
     rows = await world.queries._pool.fetch("SELECT member, remaining FROM projections.balance_b1_buckets ORDER BY 1")
     assert rows == [("anna", 260), ("bo", 40)]
-    found = await world.queries.lots(PROGRAMME, "anna", at=world.now, page_size=1)
+    found = await world.queries.lots(PROGRAMME, "anna", as_of=world.now, page_size=1)
     assert found.rows[0].lot == "anna:41"

@@ -82,7 +82,7 @@ async def test_connections_that_are_cut_are_made_again(database: Database) -> No
         await caught_up(world)
         cut_connections(database)
         await world.given("anna earns 10")
-        answer = await world.queries.balance(PROGRAMME, "anna", at=world.now, min_position=world.position)
+        answer = await world.queries.balance(PROGRAMME, "anna", as_of=world.now, min_position=world.position)
         assert answer.balances[0].open == 10
 
 

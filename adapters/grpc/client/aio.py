@@ -93,11 +93,21 @@ class AsyncLedgerClient(Commands):
         return await self._call(self._commands.Sweep, request)
 
     async def get_balance(
-        self, *, member: str, at: datetime | None = None, min_position: str = "", programme: str = ""
+        self,
+        *,
+        member: str,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        min_position: str = "",
+        programme: str = "",
     ) -> pb.GetBalanceResponse:
-        """A member's balances, now or at a time."""
+        """A member's balances, now or at a time, by what is known now or was known at a time."""
         request = pb.GetBalanceRequest(
-            programme=self._programme(programme), member=member, at=optional_moment(at), min_position=min_position
+            programme=self._programme(programme),
+            member=member,
+            as_of=optional_moment(as_of),
+            known_at=optional_moment(known_at),
+            min_position=min_position,
         )
         return await self._call(self._queries.GetBalance, request)
 
@@ -105,7 +115,8 @@ class AsyncLedgerClient(Commands):
         self,
         *,
         member: str,
-        at: datetime | None = None,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
         min_position: str = "",
         page_size: int = 0,
         page_token: str = "",
@@ -115,7 +126,8 @@ class AsyncLedgerClient(Commands):
         request = pb.ListLotsRequest(
             programme=self._programme(programme),
             member=member,
-            at=optional_moment(at),
+            as_of=optional_moment(as_of),
+            known_at=optional_moment(known_at),
             min_position=min_position,
             page_size=page_size,
             page_token=page_token,
@@ -158,21 +170,43 @@ class AsyncLedgerClient(Commands):
         return await self._call(self._queries.ListRedemptions, request)
 
     async def get_inventory(
-        self, *, sku: str, location: str, min_position: str = "", programme: str = ""
+        self,
+        *,
+        sku: str,
+        location: str,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        min_position: str = "",
+        programme: str = "",
     ) -> pb.GetInventoryResponse:
-        """One stock item."""
+        """One stock item, now or at a time, by what is known now or was known at a time."""
         request = pb.GetInventoryRequest(
-            programme=self._programme(programme), sku=sku, location=location, min_position=min_position
+            programme=self._programme(programme),
+            sku=sku,
+            location=location,
+            as_of=optional_moment(as_of),
+            known_at=optional_moment(known_at),
+            min_position=min_position,
         )
         return await self._call(self._queries.GetInventory, request)
 
     async def list_inventory(
-        self, *, sku: str = "", min_position: str = "", page_size: int = 0, page_token: str = "", programme: str = ""
+        self,
+        *,
+        sku: str = "",
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        min_position: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        programme: str = "",
     ) -> pb.ListInventoryResponse:
         """A page of a programme's stock items."""
         request = pb.ListInventoryRequest(
             programme=self._programme(programme),
             sku=sku,
+            as_of=optional_moment(as_of),
+            known_at=optional_moment(known_at),
             min_position=min_position,
             page_size=page_size,
             page_token=page_token,
