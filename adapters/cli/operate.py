@@ -121,10 +121,10 @@ async def swap(console: Console, settings: Settings, name: str) -> bool:
 
 async def replay(console: Console, settings: Settings, names: Sequence[str], to: str, schema: str) -> bool:
     """Build views as of a position or a time, in another schema; whether all are there."""
-    with borrowed_database(settings) as database:
-        upto = await position_at(database.app_dsn, to)
-        make_schema(database.owner_dsn, database.app_dsn, schema)
     async with operations(settings) as asked, working(settings, NAMES):
+        with borrowed_database(settings) as database:
+            upto = await position_at(database.app_dsn, to)
+            make_schema(database.owner_dsn, database.app_dsn, schema)
         return all([await _watch(console, asked, name, await asked.replay(name, upto, schema)) for name in names])
 
 

@@ -5,12 +5,10 @@ import gc
 import time
 from collections.abc import Collection
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from multiprocessing import get_context
 
 import psycopg
 import uvloop
-from psycopg.errors import UndefinedTable
 
 from adapters.app.logs import configure_logs
 from adapters.app.process import GC_THRESHOLDS
@@ -19,8 +17,10 @@ from adapters.postgres.projecting import ProjectionRunner
 from projections.registry import PROJECTIONS
 
 POLL_SECONDS = 0.05
-_CHECKPOINTS = "SELECT name FROM projections.projections WHERE position >= %s"
-_TABLES = "SELECT format('projections.%I', tablename) FROM pg_tables WHERE schemaname = 'projections'"
+_CHECKPOINTS = "SELECT name FROM projections.builds WHERE state = 'RUNNING' AND position >= %s"
+_TABLES = r"""
+SELECT format('projections.%I', tablename) FROM pg_tables WHERE schemaname = 'projections' AND tablename ~ '_b\d+_'
+"""
 
 
 def events_per_second(app_dsn: str, length: int, names: Collection[str]) -> float:
@@ -31,6 +31,7 @@ def events_per_second(app_dsn: str, length: int, names: Collection[str]) -> floa
     with psycopg.connect(app_dsn, autocommit=True) as connection:
         for (table,) in connection.execute(_TABLES).fetchall():
             connection.execute(f"DROP TABLE {table} CASCADE")
+        connection.execute("DELETE FROM projections.builds")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return length / pool.submit(_seconds, app_dsn, length, frozenset(names)).result()
 
@@ -50,8 +51,7 @@ async def _catch_up(dsn: str, length: int, names: frozenset[str]) -> float:
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         while not names <= there:
             await asyncio.sleep(POLL_SECONDS)
-            with suppress(UndefinedTable):  # until the runner has made it
-                there = {row[0] for row in await (await connection.execute(_CHECKPOINTS, (length,))).fetchall()}
+            there = {row[0] for row in await (await connection.execute(_CHECKPOINTS, (length,))).fetchall()}
     seconds = time.perf_counter() - begin
     runner.stop()
     await running

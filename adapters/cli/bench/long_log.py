@@ -10,8 +10,8 @@ import grpc
 import psutil
 import psycopg
 
-from adapters.cli.bench import busy_member, catching_up, drive, workload, yardsticks
-from adapters.cli.bench.table import Row
+from adapters.cli.bench import busy_member, catching_up, drive, rebuilding, workload, yardsticks
+from adapters.cli.bench.table import Row, percentiles
 from adapters.cli.service import BackgroundService, running_service
 from adapters.postgres.embedded import EmbeddedServer
 from adapters.postgres.verify import verify
@@ -48,6 +48,8 @@ def run(bench: "Bench", full: bool) -> None:
         _w9(bench)
     if bench.wanted("W6"):
         _w6(bench)
+    if bench.wanted("W7"):
+        _w7(bench)
     server.stop()
 
 
@@ -144,3 +146,19 @@ def _w6(bench: "Bench") -> None:
         rate = catching_up.events_per_second(bench.app_dsn, length, views)
         notes = f"{length:,} events from nothing, {len(views)} views in one process"
         bench.add(Row(name, work, rate, "events/s", 100_000, False, yardstick, "COPY out", notes))
+
+
+def _w7(bench: "Bench") -> None:
+    """The balance view is built anew beside the live one, which answers all the while."""
+    length = _events(bench)
+    yardstick = yardsticks.read_rate(bench.owner_dsn, min(length, 500_000))
+    rebuilt = rebuilding.rebuild(bench.app_dsn, "balance")
+    latencies = percentiles(rebuilt.latencies)
+    notes = (
+        f"{length:,} events in {rebuilt.seconds:.1f} s, of these {rebuilt.load_seconds:.1f} s to load;"
+        f" {rebuilt.bytes_max / 2**20:,.0f} MiB in its processes; balances asked meanwhile: p99 {latencies['p99']} ms"
+    )
+    details = {"latency_ms": latencies, "bytes_max": rebuilt.bytes_max, "load_seconds": rebuilt.load_seconds}
+    rate = length / rebuilt.seconds
+    work = "rebuild of the balance view"
+    bench.add(Row("W7", work, rate, "events/s", 200_000, False, yardstick, "COPY out", notes, details))
