@@ -30,7 +30,7 @@ def test_views_are_rebuilt_swapped_and_taken_back_without_downtime(machine: Serv
         assert "'remaining': 11" in other.stdout
         assert "'remaining': 10" in other.stdout
         listed = loyalty(machine.data_dir, "projections", COLUMNS="200").stdout
-        assert [line.split()[1:4] for line in listed.splitlines() if line.startswith("balance")] == [
+        assert [line.split()[1:4] for line in listed.splitlines() if line.split()[:1] == ["balance"]] == [
             ["1", "2", "RETIRED"],
             ["2", "2", "RUNNING,"],
             ["3", "2", "READY"],
