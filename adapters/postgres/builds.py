@@ -27,6 +27,9 @@ VALUES (%(name)s, %(build)s, %(version)s, %(schema)s, %(state)s, %(position)s, %
 """
 _PARTS = "INSERT INTO projections.parts (name, build, part, position) SELECT %s, %s, generate_series(0, %s), 0"
 _STATE = "UPDATE projections.builds SET state = %s WHERE name = %s AND build = %s"
+_GO_BACK = """
+UPDATE projections.builds SET state = 'BUILDING', compare = false, differences = NULL WHERE name = %s AND build = %s
+"""
 _TABLES = """
 SELECT relname FROM pg_class
 WHERE relnamespace = to_regnamespace(%s) AND relkind = 'r' AND starts_with(relname, %s)
@@ -104,9 +107,14 @@ async def install(connection: AsyncConnection, projection: Projection) -> None:
             )
         elif live.version != projection.version and known:
             if known[-1].state is State.RETIRED:
-                await connection.execute(_STATE, (State.BUILDING, *known[-1].key))
+                await go_back(connection, known[-1])
         elif live.version != projection.version:
             await begin(connection, projection, rows, fresh)
+
+
+async def go_back(connection: AsyncConnection, row: Row) -> None:
+    """Let a build that was live take over again, once it has caught up and whatever differs."""
+    await connection.execute(_GO_BACK, row.key)
 
 
 async def take_over(connection: AsyncConnection, name: str, number: int) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from adapters.postgres.builds import Row, begin, read_builds, remove
+from adapters.postgres.builds import Row, begin, go_back, read_builds, remove
 from adapters.postgres.connect import connect_async
 from adapters.postgres.feed import disconnections
 from ledger.errors import Unavailable
@@ -122,7 +122,7 @@ class PostgresOperations:
                     f"build {retired[-1].build} of {name} is of version {retired[-1].version}, which this release does"
                     " not fold: install the release that does, and it goes back by itself"
                 )
-            await connection.execute(_STATE, (State.BUILDING, True, *retired[-1].key))
+            await go_back(connection, retired[-1])
             return retired[-1].build
 
     async def drop(self, name: str, build: int) -> None:

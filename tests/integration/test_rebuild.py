@@ -109,7 +109,7 @@ async def test_a_build_that_differs_waits_for_an_operator_who_can_go_back(databa
         assert rows(database, "SELECT sum(remaining) FROM projections.balance_buckets WHERE member = 'anna'") == [(15,)]
         await world.given("anna earns 5")
         assert await world.operations.rollback("balance") == 1
-        await reaches(world, "balance", 1, State.RUNNING)
+        assert (await reaches(world, "balance", 1, State.RUNNING)).differences is None
         await asyncio.sleep(2 * POLL_SECONDS)
         told = await world.queries.balance(PROGRAMME, "anna", min_position=world.position)
         assert told.balances[0].open == 21

@@ -69,7 +69,8 @@ LANGUAGE sql STABLE PARALLEL SAFE RETURN timestamptz 'epoch' + micros * interval
 -- While a build is loaded, its position is what its parts have read on average.
 CREATE VIEW projections.status AS
 SELECT builds.name, builds.build, builds.version, builds.schema, builds.state = 'RUNNING' AS live,
-       CASE WHEN builds.failed_position IS NULL THEN builds.state ELSE 'STOPPED' END AS state,
+       CASE WHEN builds.failed_position IS NOT NULL AND builds.state IN ('RUNNING', 'BUILDING', 'READY') THEN 'STOPPED'
+            ELSE builds.state END AS state,
        at.position, greatest(coalesce(builds.upto, shard.position) - at.position, 0) AS lag_events,
        CASE WHEN builds.upto IS NULL THEN coalesce(extract(epoch FROM clock_timestamp() - next.recorded_at), 0) ELSE 0
        END::double precision AS lag_seconds,
