@@ -29,7 +29,7 @@ class Operation:
     answer: Hashable = None
     """In the words of the specification; None: nobody was ever told."""
     position: int = 0
-    """Where an accepted command's last event stands, or how far the view had come that answered a read; else 0."""
+    """Where a command ends in the log, or how far the view had come that answered a read; 0: neither is known."""
     asked: int | None = None
     """Of reads only: the position that the answer had to wait for."""
     latest: bool = False

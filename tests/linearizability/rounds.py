@@ -64,8 +64,13 @@ def run_round(service: Service, wire: Wire, faults: Sequence[Fault], seed: int) 
     crowd.settle(numbers, SETTLED)
     recorder, operations = crowd.recorder, crowd.recorder.operations()
     problems = [*recorder.contradictions]
-    problems += find_problems(operations, _log(service, programme, begin), State(), apply, Accepted)
+    log = _log(service, programme, begin)
+    problems += find_problems(operations, log, State(), apply, Accepted)
     assert not problems, "\n".join(problems)
+    recorded = {event.command: event.position for event in log}
+    for operation in operations:
+        if operation.answer is None:
+            operation.position = recorded.get(operation.id, 0)
     for place in places:
         find_order([o for o in operations if o.key == place.key and _is_current(o)], State(), apply)
     return Tally(

@@ -8,6 +8,7 @@ J. M. Wing, C. Gong: Testing and Verifying Concurrent Objects, 1993. G. Lowe: Te
 """
 
 from collections.abc import Hashable, Sequence
+from math import inf
 
 from tests.linearizability.history import Apply, Operation
 
@@ -98,7 +99,7 @@ class _Search:
         return True
 
     def _all_choices(self) -> list[Step]:
-        """The operations that can come next and the states after them; those that were answered first at the end.
+        """The operations that can come next and the states after them; the best guess at the end.
 
         One that changes nothing, such as a refusal, is the only choice: if it fits here, no order needs it later.
         """
@@ -137,16 +138,20 @@ class _Timeline:
             self._of[place].append(number)
 
     def candidates(self) -> list[int]:
-        """The operations that can be next, those answered first at the front: all asked before the next answer."""
+        """The operations that can be next: all that were asked before the next answer.
+
+        Those that the log has first are at the front, then those answered first. It is a guess where to look, no more:
+        whatever is found was checked step by step, and all else is tried before it is said that there is nothing.
+        """
         found = []
         end = number = len(self._moments)
         while (number := self._next[number]) != end and not self._moments[number][1]:
             found.append(self._moments[number][2])
-        return sorted(found, key=self._answered)
+        return sorted(found, key=self._guess)
 
-    def _answered(self, place: int) -> float:
-        returned = self._operations[place].returned
-        return float("inf") if returned is None else returned
+    def _guess(self, place: int) -> tuple[float, float]:
+        operation = self._operations[place]
+        return operation.position or inf, inf if operation.returned is None else operation.returned
 
     def take(self, place: int) -> None:
         for number in self._of[place]:

@@ -183,6 +183,13 @@ def test_a_wrong_guess_is_taken_back() -> None:
     assert order(*history) == [grants[3], grants[0], grants[2], grants[1]]
 
 
+def test_the_order_of_the_log_is_a_guess_and_proves_nothing() -> None:
+    """Two grants whose positions say the contrary of their answers: the answers count."""
+    first, second = op(0, 10, E10, left(15)), op(1, 9, E5, left(5))
+    first.position, second.position = 1, 2
+    assert order(first, second) == [E5, E10]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_what_one_ledger_did_is_explained_and_a_changed_answer_is_not(seed: int) -> None:
     """Random calls take effect one by one, each at a moment between its begin and its end; some have no answer."""
