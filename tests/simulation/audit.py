@@ -1,5 +1,6 @@
 """What must hold, whatever breaks: checked at every commit, at every answer, and in the end."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -47,18 +48,20 @@ class Passing(NamedTuple):
 class Audit:
     """Follows a `Memory`, and what its writers say."""
 
-    def __init__(self, memory: Memory, requests: list[Request]) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.memory = memory
         self.order: list[Stored] = []
         """All outcomes, in the order of the log."""
         self.passing: list[Passing] = []
         self.answered: set[bytes] = set()
         """Commands that were answered as new ones."""
-        self._asked = {
-            (request.id, request_hash(request)): request for request in requests if not request.validate_only
-        }
+        self._asked: dict[tuple[bytes, bytes], Request] = {}
         self._oracle = Oracle()
         self._head = Head(0, 0, GENESIS, 0, GENESIS, 0)
+
+    def asked(self, requests: Sequence[Request]) -> None:
+        """Somebody is about to send these requests."""
+        self._asked |= {(request.id, request_hash(request)): request for request in requests}
 
     def led(self, head: Head) -> None:
         """A writer leads under a new epoch, on top of what is committed."""

@@ -27,6 +27,7 @@ class Callers:
         self._random = machine.random
         self._audit = audit
         self._failed = failed
+        self._twins = 0
 
     async def call(self, steps: Sequence[Step]) -> None:
         """One caller's life."""
@@ -34,21 +35,33 @@ class Callers:
         while place < len(steps):
             some = steps[place : place + self._random.randrange(1, 6)]
             self._machine.advance(some[-1].wall)
+            if self._random.random() < 0.5:
+                self._try(some[0].request)
+            asking = [self._ask([step.request for step in some])]
             if self._random.random() < 0.3:
-                await self._try(some[0].request)
-            await self._ask([step.request for step in some])
+                asking.append(self._ask([self._twin(self._random.choice(some).request)]))
+            await asyncio.gather(*asking)
             place += len(some)
             await asyncio.sleep(self._random.choice((0, 0, 0.01, 0.2, 2.0)))
 
-    async def _try(self, request: Request) -> None:
-        """What would come of it, says some service, or says nothing."""
+    def _twin(self, request: Request) -> Request:
+        """The same at the same time under another id, as from a channel that forgot what it asked."""
+        self._twins += 1
+        return msgspec.structs.replace(request, id=b"twin" + self._twins.to_bytes(12, "big"))
+
+    def _try(self, request: Request) -> None:
+        """Ask one that leads, or still believes so, what would come of a request; wait for no answer."""
+        services = [service for service in self._machine.services if service.writer.leads]
         trial = msgspec.structs.replace(request, validate_only=True)
-        await self._send(self._random.choice(self._machine.services), [trial])
+        self._deliver(self._random.choice(services or self._machine.services), [trial], asyncio.Future())
 
     async def _ask(self, requests: Sequence[Request]) -> None:
+        self._audit.asked(requests)
         left = list(requests)
         while left:
-            service = self._random.choice(self._machine.services)
+            services = self._machine.services
+            leading = [service for service in services if service.writer.leads]
+            service = self._random.choice(leading if leading and self._random.random() < 0.7 else services)
             answers = await self._send(service, left)
             if answers is not None:
                 left = [each for each, answer in zip(left, answers, strict=True) if isinstance(answer, NO_ANSWER)]

@@ -20,7 +20,6 @@ from tests.simulation.virtual import VirtualLoop
 Result = TypeVar("Result")
 
 LEASE_SECONDS = 5.0
-POLL_SECONDS = 0.5
 
 
 class Connection:
@@ -129,6 +128,10 @@ class Database:
 
     # -- what writers ask for
 
+    async def wait_to_ask_again(self) -> None:
+        """As long as a standby waits that does not lead yet."""
+        await asyncio.sleep(self._random.choice((0.02, 0.5, 1.0)))
+
     async def try_lead(self, connection: Connection) -> Head | None:
         """Lead under a new epoch if nobody else does; end the session of a leader that is hung."""
         if self.leader is not None:
@@ -227,7 +230,7 @@ class ScriptedStore:
                 self._open("look-ups")
                 self._open("streams")
                 return head
-            await asyncio.sleep(POLL_SECONDS)
+            await self._database.wait_to_ask_again()
 
     async def renew(self, epoch: int) -> None:
         await self._database.ask(self._to("append"), partial(self._database.renew, epoch))

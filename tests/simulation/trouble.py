@@ -31,6 +31,7 @@ class Trouble:
             self._cut,
             self._end_session,
             self._unlock,
+            self._unlock,
             self._slow,
         )
         machine.database.on_begun = self._stop_in_transaction

@@ -17,6 +17,8 @@ from tests.simulation.trouble import Trouble
 from tests.simulation.virtual import Stuck, VirtualLoop
 
 BOTH = ("zoo", "bar")
+OPENING = len(history([], BOTH))
+"""So many steps open the programmes."""
 RUN_SECONDS_MAX = 3_600.0
 PEACE_SECONDS = 3 * LEASE_SECONDS
 
@@ -32,7 +34,7 @@ class World:
         self._over = False
         self._found: asyncio.Future[None] = loop.create_future()
         database = self.machine.database
-        self.audit = Audit(database.memory, [step.request for step in self.steps])
+        self.audit = Audit(database.memory)
         database.on_lead = self._ending(self.audit.led)
         database.on_commit = self._ending(self.audit.committed)
         self._callers = Callers(self.machine, self.audit, self._fail)
@@ -61,9 +63,8 @@ class World:
 
     async def _work(self) -> None:
         """Open the programmes in peace; then many callers, while things go wrong; peace again for the last ones."""
-        opening = len(history([], BOTH))
-        await self._callers.call(self.steps[:opening])
-        rest, count = self.steps[opening:], self._random.randrange(2, 9)
+        await self._callers.call(self.steps[:OPENING])
+        rest, count = self.steps[OPENING:], self._random.randrange(2, 9)
         calls = asyncio.gather(*(self._callers.call(rest[place::count]) for place in range(count)))
         trouble = asyncio.create_task(self._trouble.run())
         either: set[asyncio.Future[Any]] = {calls, trouble}
