@@ -12,7 +12,7 @@ BUILD_INPUTS := pyproject.toml hatch_build.py protos/generate.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test test-long bench bench-full lint proto lock clean
+.PHONY: help demo run test test-long bench bench-full lint proto dictionary lock clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ lint: $(VENV)/dev proto ## Check style, types, imports and protocol files
 
 proto: $(VENV)/run ## Generate the protocol code in build/proto
 	@$(BIN)/python protos/generate.py
+
+dictionary: $(VENV)/run proto ## Write projections/DICTIONARY.md anew
+	@$(BIN)/python -m adapters.postgres.dictionary
 
 # Keeps the versions that are locked already where they still fit;
 # LOCK_FLAGS=--upgrade takes the newest ones.

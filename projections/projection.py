@@ -3,7 +3,7 @@
 The tables and statements of a view stand in a file `view.sql` beside its fold, in blocks. A block begins with a line
 
     -- tables                                   DDL; `{lots}` is the table `lots` of a build
-    -- readers                                  SQL views in `{schema}`, for everybody who reads: always the live build
+    -- readers                                  SQL views in `{schema}`, for all who read (`dictionary.py`): the live build
     -- load <name>: <table> (<columns>)         SELECT of the rows of the keys in `{given}`
     -- insert <name>: <table>                   no statement: the rows are new, they are copied into the table
     -- update <name>: <table> (<columns>)       a statement that changes one row for each row of `{given}`, or it fails
@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from ledger.events import TOPICS, Fact
+from projections.dictionary import publish
 from projections.recorded import Recorded, Undecodable
 
 Row = tuple[Any, ...]
@@ -149,4 +150,4 @@ def read_script(fold: str) -> Script:
             whole[block] = body
         else:
             steps.append(Step(StepKind(kind), name, table, tuple(re.findall(r"\w+", columns)), body))
-    return Script(whole["tables"], whole["readers"], tuple(steps))
+    return Script(whole["tables"], publish(whole["readers"]), tuple(steps))

@@ -84,6 +84,10 @@ class EntryRow(View, frozen=True):
     rule: str
     lots: tuple[tuple[str, int], ...]
     """The lots touched, each with its points."""
+    reason: str = ""
+    """As it was given, or why points expired: DUE or CLOSED."""
+    order: str = ""
+    """`<channel>/<order>` where it was recorded as a purchase."""
 
 
 class RedemptionRow(View, frozen=True):

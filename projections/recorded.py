@@ -14,7 +14,8 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     position: int
     programme: str
     subject: str
-    """The last part of the stream's name: whose event it is. A member, a redemption, or a stock item `sku@location`."""
+    """What follows programme and kind in the stream's name: whose event it is. A member, a redemption, a stock item
+    `sku@location`, or an order `channel/id`."""
     event: Fact
     occurred_at: Instant
     recorded_at: Instant

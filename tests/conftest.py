@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from adapters.postgres.cluster import OWNER
-from adapters.postgres.embedded import Endpoint, temporary_server
+from adapters.postgres.embedded import EmbeddedServer, Endpoint, temporary_server
 from adapters.postgres.migrate import migrate
 
 TEMPLATE = "loyalty_template"
@@ -23,6 +23,7 @@ class Database(NamedTuple):
     owner_dsn: str
     app_dsn: str
     superuser_dsn: str
+    reader_dsn: str
 
     def named(self, name: str) -> "Database":
         """Another database of the same server."""
@@ -30,16 +31,22 @@ class Database(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Endpoint]:
+def embedded() -> Iterator[EmbeddedServer]:
     """A server that forgets everything in the end."""
     with temporary_server({"fsync": "off"}) as running:
-        yield running.endpoint()
+        yield running
 
 
 @pytest.fixture(scope="session")
-def template(server: Endpoint) -> Database:
+def server(embedded: EmbeddedServer) -> Endpoint:
+    """How to reach it."""
+    return embedded.endpoint()
+
+
+@pytest.fixture(scope="session")
+def template(embedded: EmbeddedServer, server: Endpoint) -> Database:
     """A migrated database to copy: that takes 20 milliseconds, migrating another one half a second."""
-    made = Database(server.owner_dsn, server.app_dsn, server.superuser_dsn).named(TEMPLATE)
+    made = Database(server.owner_dsn, server.app_dsn, server.superuser_dsn, embedded.reader_dsn()).named(TEMPLATE)
     with psycopg.connect(server.superuser_dsn, autocommit=True) as superuser:
         superuser.execute(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}".encode())
     migrate(made.owner_dsn, made.app_dsn)

@@ -8,6 +8,7 @@ import psycopg
 
 from adapters.app.settings import Settings
 from adapters.postgres.embedded import EmbeddedServer, ServerState
+from adapters.postgres.migrate import migrate
 
 
 class Database(NamedTuple):
@@ -30,6 +31,13 @@ def open_database(settings: Settings) -> Database:
     server = EmbeddedServer(settings.data_dir)
     endpoint = server.start()
     return Database(endpoint.app_dsn, endpoint.owner_dsn, server)
+
+
+def bring_up_to_date(database: Database) -> tuple[str | None, str]:
+    """Migrate; returns the revision before and after. The embedded server has a role for readers from then on."""
+    if database.server is not None:
+        database.server.reader_dsn()
+    return migrate(database.owner_dsn, database.app_dsn)
 
 
 def close_database(database: Database) -> None:

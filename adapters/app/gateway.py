@@ -15,7 +15,7 @@ from adapters.grpc.server import LedgerServer, ServerOptions, build_server
 from adapters.ipc.client import WriterClient
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.operations import PostgresOperations
-from adapters.postgres.views import PostgresQueries
+from adapters.postgres.reports import PostgresReports
 from ledger.writer import Limits
 
 
@@ -24,7 +24,7 @@ async def run_gateway(settings: Settings, start: Start) -> None:
     # What the writer's queue takes, the batch that it decides, and the one that it commits.
     commands_max = settings.queue_commands_max + 2 * Limits().batch_commands_max
     ledger = WriterClient(start.socket, commands_max)
-    async with PostgresQueries(start.dsn) as queries, PostgresLog(start.dsn) as events:
+    async with PostgresReports(start.dsn) as queries, PostgresLog(start.dsn) as events:
         sweeper = DueSweeper(ledger, queries, settings.sweep_seconds)
         operations = PostgresOperations(start.dsn)
         server = _listen(ledger, events, queries, sweeper, operations, server_options(settings))
@@ -47,7 +47,7 @@ async def run_gateway(settings: Settings, start: Start) -> None:
 def _listen(
     ledger: WriterClient,
     events: PostgresLog,
-    queries: PostgresQueries,
+    queries: PostgresReports,
     sweeper: DueSweeper,
     operations: PostgresOperations,
     options: ServerOptions,

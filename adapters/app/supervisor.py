@@ -12,10 +12,9 @@ from collections.abc import Callable
 import structlog
 
 from adapters.app.child import LISTENING, RESTART_SECONDS_MIN, Child, Start
-from adapters.app.database import Database, close_database, open_database
+from adapters.app.database import Database, bring_up_to_date, close_database, open_database
 from adapters.app.settings import Settings
 from adapters.postgres.embedded import EmbeddedServerError, ServerState
-from adapters.postgres.migrate import migrate
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +60,7 @@ class Supervisor:
         do its work as it is configured; all others are stopped then.
         """
         database = open_database(self._settings)
-        migrate(database.owner_dsn, database.app_dsn)
+        bring_up_to_date(database)
         log.info("database.ready", embedded=database.server is not None)
         # Made with mode 0700: whoever reaches the writer's socket can say anything.
         with tempfile.TemporaryDirectory(prefix="loyalty-") as directory:

@@ -4,15 +4,18 @@ import asyncio
 import os
 import signal
 import sys
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
 from adapters.app.settings import Settings
+from projections.reports import Dimension
+
+DAYS = ["%Y-%m-%d"]
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 AsOf = Annotated[
@@ -36,6 +39,11 @@ errors = Console(stderr=True)
 
 def _say(fault: Exception | str) -> None:
     errors.print(str(fault), style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _day(moment: datetime | None) -> date | None:
+    """The option's day: Typer knows moments only."""
+    return None if moment is None else moment.date()
 
 
 @app.callback()
@@ -132,6 +140,51 @@ def inventory(
 
 
 @app.command(rich_help_panel="Look")
+def expiring(
+    context: typer.Context,
+    programme: str,
+    member: Annotated[str, typer.Option(help="Only this member.")] = "",
+    to: Annotated[datetime | None, typer.Option(help="Up to this last day.", formats=DAYS)] = None,
+    limit: Annotated[int, typer.Option(help="How many rows, first due first.", min=1, max=1000)] = 20,
+) -> None:
+    """Show which points expire soon: whom to remind, of how many, and until when they can be spent."""
+    from adapters.cli import show_reports
+
+    asyncio.run(show_reports.expiring(console, context.obj, programme, member, _day(to), limit))
+
+
+@app.command(rich_help_panel="Look")
+def holds(
+    context: typer.Context,
+    programme: str,
+    member: Annotated[str, typer.Option(help="Only this member's, those that have ended, too.")] = "",
+    limit: Annotated[int, typer.Option(help="How many holds, the oldest first.", min=1, max=1000)] = 20,
+) -> None:
+    """Show open holds, the oldest first: what is set aside for what, since when and until when."""
+    from adapters.cli import show_reports
+
+    asyncio.run(show_reports.holds(console, context.obj, programme, member, limit))
+
+
+@app.command(rich_help_panel="Look")
+def totals(
+    context: typer.Context,
+    programme: str,
+    first: Annotated[datetime | None, typer.Option("--from", help="First business date.", formats=DAYS)] = None,
+    last: Annotated[datetime | None, typer.Option("--to", help="Last business date.", formats=DAYS)] = None,
+    by: Annotated[list[Dimension] | None, typer.Option(help="Tell apart by this; may be given several times.")] = None,
+    limit: Annotated[int, typer.Option(help="How many rows.", min=1, max=1000)] = 100,
+) -> None:
+    """Show by day what was issued, became available, was redeemed, expired and taken back, and what is outstanding.
+
+    Without dates: the thirty-one days up to the programme's present.
+    """
+    from adapters.cli import show_reports
+
+    asyncio.run(show_reports.totals(console, context.obj, programme, _day(first), _day(last), by or [], limit))
+
+
+@app.command(rich_help_panel="Look")
 def events(
     context: typer.Context,
     after: Annotated[int, typer.Option(help="Begin after this position.", min=0)] = 0,
@@ -146,6 +199,50 @@ def events(
 
     filters = {"programme": programme, "stream": stream, "topics": tuple(topic or ()), "follow": follow}
     asyncio.run(show.events(context.obj, after, limit, filters))
+
+
+@app.command(rich_help_panel="Look")
+def export(
+    context: typer.Context,
+    view: Annotated[str, typer.Argument(help="A view of the data dictionary, such as totals; or events, for the log.")],
+    kind: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="The kind of file.")] = "parquet",
+    first: Annotated[
+        datetime | None, typer.Option("--from", help="Only from this business date on.", formats=DAYS)
+    ] = None,
+    last: Annotated[datetime | None, typer.Option("--to", help="Only up to this business date.", formats=DAYS)] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file; VIEW.FORMAT by default.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a view, or the decoded log, to a Parquet or CSV file.
+
+    --from and --to are business dates, in the programme's time zone: late events belong to the day on which they
+    happened. Views whose rows have no business date, such as balances, are exported as they are now.
+    """
+    from adapters.cli.export import run_export
+    from adapters.postgres.exporting import CannotExport
+
+    path = output or Path(f"{view}.{kind}")
+    try:
+        rows = run_export(errors, context.obj, view, kind, _day(first), _day(last), path)
+    except CannotExport as fault:
+        _say(fault)
+        raise typer.Exit(2) from None
+    console.print(f"{rows:,} rows in {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel="Look", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def sql(
+    context: typer.Context,
+    dsn: Annotated[bool, typer.Option("--dsn", help="Only print how to connect, for other programs.")] = False,
+) -> None:
+    """Open psql as a role that reads all views and the decoded log, and nothing else; psql's own options may follow."""
+    from adapters.cli.sql import connection_string, run_psql
+
+    if dsn:
+        print(connection_string(context.obj))
+        return
+    raise typer.Exit(run_psql(context.obj, context.args))
 
 
 @app.command(rich_help_panel="Keep in order")
@@ -287,11 +384,10 @@ def _operate(context: typer.Context, operation: str, view: str, said: str, *valu
 @app.command(rich_help_panel="Keep in order")
 def migrate(context: typer.Context) -> None:
     """Bring the database's schema up to date; `serve` does so by itself."""
-    from adapters.app.database import borrowed_database
-    from adapters.postgres.migrate import migrate as run
+    from adapters.app.database import borrowed_database, bring_up_to_date
 
     with borrowed_database(context.obj) as database:
-        before, after = run(database.owner_dsn, database.app_dsn)
+        before, after = bring_up_to_date(database)
     console.print(
         f"The schema is at {after}." if before == after else f"Migrated from {before or 'nothing'} to {after}."
     )

@@ -17,25 +17,29 @@ from rich.table import Table
 from adapters.app.database import borrowed_database
 from adapters.app.settings import Settings
 from adapters.postgres.log import PostgresLog
-from adapters.postgres.views import PostgresQueries
+from adapters.postgres.reports import PostgresReports
 from ledger.calendar import NEVER, Instant, to_datetime, to_instant
+from ledger.errors import InvalidCommand
 from ledger.ids import encode_id
 from projections.queries import NotFound
 
 
 @asynccontextmanager
-async def _queries(settings: Settings) -> AsyncIterator[PostgresQueries]:
+async def open_queries(settings: Settings) -> AsyncIterator[PostgresReports]:
     """The views of the configured database; what is not in them ends the command with a hint."""
     with borrowed_database(settings) as database:
-        async with PostgresQueries(database.app_dsn) as queries:
+        async with PostgresReports(database.app_dsn) as queries:
             try:
                 yield queries
             except NotFound as missing:
                 Console(stderr=True).print(f"[red]{missing}[/]: check the name, and --data-dir.", highlight=False)
                 raise typer.Exit(1) from None
+            except InvalidCommand as problem:
+                Console(stderr=True).print(f"[red]{problem}[/]", highlight=False)
+                raise typer.Exit(2) from None
 
 
-def _time(instant: Instant | None) -> str:
+def time_of(instant: Instant | None) -> str:
     if instant is None:
         return ""
     return "never" if instant >= NEVER else f"{to_datetime(instant):%Y-%m-%d %H:%M:%S}"
@@ -54,7 +58,7 @@ def _instant(moment: datetime | None) -> Instant | None:
 
 def _about(known_at: Instant | None) -> str:
     """What a title says of the time by which things were known."""
-    return "" if known_at is None else f", as known at {_time(known_at)} UTC"
+    return "" if known_at is None else f", as known at {time_of(known_at)} UTC"
 
 
 async def balance(
@@ -67,12 +71,12 @@ async def balance(
 ) -> None:
     """A member's balances and the lots behind them."""
     name, whose, then, known = encode_id(programme), encode_id(member), _instant(as_of), _instant(known_at)
-    async with _queries(settings) as queries:
+    async with open_queries(settings) as queries:
         answer = await queries.balance(name, whose, as_of=then, known_at=known)
         lots = await queries.lots(name, whose, as_of=then, known_at=known, page_size=20)
     status = answer.status.lower().replace("_", " ")
     table = Table(
-        title=f"{member} ({status}), as of {_time(answer.as_of)} UTC{_about(answer.known_at)}",
+        title=f"{member} ({status}), as of {time_of(answer.as_of)} UTC{_about(answer.known_at)}",
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
@@ -98,7 +102,7 @@ async def balance(
 
 async def statement(console: Console, settings: Settings, programme: str, member: str, limit: int) -> None:
     """A member's entries, newest first."""
-    async with _queries(settings) as queries:
+    async with open_queries(settings) as queries:
         page = await queries.entries(encode_id(programme), encode_id(member), page_size=limit)
     table = Table(title=f"Statement of {member}, newest first", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     widths = {"when (UTC)": 16, "what": 9, "points": 7, "held": 6, "balance": 7, "source": None}
@@ -130,11 +134,11 @@ async def inventory(
 ) -> None:
     """Stock items, by SKU and location."""
     then, known = _instant(as_of), _instant(known_at)
-    async with _queries(settings) as queries:
+    async with open_queries(settings) as queries:
         page = await queries.inventory(
             encode_id(programme), sku=encode_id(sku) if sku else "", as_of=then, known_at=known, page_size=limit
         )
-    when = "" if then is None else f", as of {_time(then)} UTC"
+    when = "" if then is None else f", as of {time_of(then)} UTC"
     title = f"Inventory of {programme}{when}{_about(known)}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     names = ("sku", "location", "received", "counted", "transferred", "on hand", "locked", "available", "shipped", "")

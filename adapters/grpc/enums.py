@@ -9,7 +9,8 @@ from ledger.events import Funding, RedeemKind, RewardKind, RewardStatus, TenderT
 from ledger.quantities import Rounding
 from ledger.refusals import Reason
 from ledger.settings import Activity, Clawback, ClockKind, EarningBase
-from loyalty.v1 import answers_pb2, types_pb2
+from loyalty.v1 import answers_pb2, queries_pb2, types_pb2
+from projections.reports import Dimension
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -27,6 +28,7 @@ ACTIVITY = _words(types_pb2.Activity, "ACTIVITY", Activity)
 CLOCK_KIND = _words(types_pb2.ClockKind, "CLOCK_KIND", ClockKind)
 EARNING_BASE = {0: EarningBase.GROSS, **_words(types_pb2.EarningBase, "EARNING_BASE", EarningBase)}
 CLAWBACK = {0: Clawback.ALLOW_DEBT, **_words(types_pb2.Clawback, "CLAWBACK", Clawback)}
+TOTALS_DIMENSION = _words(queries_pb2.TotalsDimension, "TOTALS_DIMENSION", Dimension)
 TENDER_VALUE = {word: value for value, word in TENDER_TYPE.items()}
 ROUNDING = _words(types_pb2.Rounding, "ROUNDING", Rounding)
 REASON_VALUE = {reason: answers_pb2.RefusalReason.Value(f"REFUSAL_REASON_{reason.name}") for reason in Reason}

@@ -7,6 +7,7 @@ takes the path of its field and raises InvalidCommand with it.
 import re
 from binascii import unhexlify
 from collections.abc import Mapping, Sequence, Sized
+from datetime import date
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -37,6 +38,8 @@ _SECONDS_END = NEVER // SECOND
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 _FRACTION = re.compile(r"[0-9]{1,18}(?:[./][0-9]{1,18})?").fullmatch
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+_DAYS = (date(1970, 1, 1), date(9998, 12, 30))
 _TRACE_LENGTH = 55
 _NO_TRACE, _NO_PARENT = bytes(16), bytes(8)
 
@@ -158,6 +161,24 @@ def required_instant(message: Message, field: str) -> Instant:
 def optional_instant(message: Message, field: str) -> Instant | None:
     """A time that may be left out."""
     return instant(getattr(message, field), field) if message.HasField(field) else None
+
+
+def day(text: str, field: str) -> date:
+    """A local day, `YYYY-MM-DD`."""
+    # Without the pattern, dates of weeks and dates without hyphens would pass.
+    if _DAY(text):
+        try:
+            found = date.fromisoformat(text)
+        except ValueError:
+            found = date.min
+        if _DAYS[0] <= found <= _DAYS[1]:
+            return found
+    raise InvalidCommand(field, "is not a day from 1970-01-01 to 9998-12-30, as YYYY-MM-DD" if text else "is missing")
+
+
+def optional_day(text: str, field: str) -> date | None:
+    """A local day that may be left out."""
+    return day(text, field) if text else None
 
 
 def number(value: int, field: str) -> int:

@@ -1,9 +1,22 @@
 """The service that answers questions, of the views and of the log."""
 
 from adapters.grpc.closing import Closing
-from adapters.grpc.fields import at_most, command_id, ident, label, optional_ident, optional_instant, optional_label
+from adapters.grpc.enums import TOTALS_DIMENSION
+from adapters.grpc.fields import (
+    at_most,
+    choice,
+    command_id,
+    day,
+    ident,
+    label,
+    optional_day,
+    optional_ident,
+    optional_instant,
+    optional_label,
+)
 from adapters.grpc.positions import parse_position, position_token
 from adapters.grpc.replies import Context, streaming, unary
+from adapters.grpc.reports_to_proto import expiring_message, hold_message, lock_message, totals_message
 from adapters.grpc.to_proto import fill_receipt, fill_refusal
 from adapters.grpc.views_to_proto import (
     balance_message,
@@ -22,13 +35,15 @@ from ledger.receipts import Receipt
 from loyalty.v1 import events_pb2
 from loyalty.v1 import queries_pb2 as pb
 from loyalty.v1.queries_pb2_grpc import QueryServiceServicer
-from projections.queries import NotFound, Queries
+from projections.queries import NotFound
+from projections.reports import Reports
 
 SERVICE = "loyalty.v1.QueryService"
 
 PAGE_DEFAULT = 100
 PAGE_MAX = 1_000
 TOPICS_MAX = 64
+DIMENSIONS_MAX = len(TOTALS_DIMENSION)
 STREAM_LENGTH_MAX = 2_048
 """Ids grow when they are percent-encoded: two of them with 64 characters each fit."""
 
@@ -36,7 +51,7 @@ STREAM_LENGTH_MAX = 2_048
 class QueryService(QueryServiceServicer):
     """Decodes questions, hands them to the views or the log, and encodes the answers."""
 
-    def __init__(self, log: Log, queries: Queries, closing: Closing) -> None:
+    def __init__(self, log: Log, queries: Reports, closing: Closing) -> None:
         self._log = log
         self._queries = queries
         self._closing = closing
@@ -146,6 +161,75 @@ class QueryService(QueryServiceServicer):
         )
         return pb.ListInventoryResponse(
             items=map(stock_message, page.rows),
+            next_page_token=page.next_page_token,
+            position=position_token(page.position),
+        )
+
+    @unary
+    async def ListLocks(self, request: pb.ListLocksRequest) -> pb.ListLocksResponse:
+        """The open locks of stock."""
+        page = await self._queries.locks(
+            ident(request.programme, "programme"),
+            sku=optional_ident(request.sku, "sku"),
+            location=optional_ident(request.location, "location"),
+            min_position=parse_position(request.min_position, "min_position"),
+            page_size=_page_size(request.page_size),
+            page_token=request.page_token,
+        )
+        return pb.ListLocksResponse(
+            locks=map(lock_message, page.rows),
+            next_page_token=page.next_page_token,
+            position=position_token(page.position),
+        )
+
+    @unary
+    async def ListHolds(self, request: pb.ListHoldsRequest) -> pb.ListHoldsResponse:
+        """Holds, the oldest first."""
+        page = await self._queries.holds(
+            ident(request.programme, "programme"),
+            member=optional_ident(request.member, "member"),
+            min_position=parse_position(request.min_position, "min_position"),
+            page_size=_page_size(request.page_size),
+            page_token=request.page_token,
+        )
+        return pb.ListHoldsResponse(
+            holds=map(hold_message, page.rows),
+            next_page_token=page.next_page_token,
+            position=position_token(page.position),
+        )
+
+    @unary
+    async def ListExpiring(self, request: pb.ListExpiringRequest) -> pb.ListExpiringResponse:
+        """Points that expire, first due first."""
+        page = await self._queries.expiring(
+            ident(request.programme, "programme"),
+            member=optional_ident(request.member, "member"),
+            first=optional_day(request.from_date, "from_date"),
+            last=optional_day(request.to_date, "to_date"),
+            min_position=parse_position(request.min_position, "min_position"),
+            page_size=_page_size(request.page_size),
+            page_token=request.page_token,
+        )
+        return pb.ListExpiringResponse(
+            expiring=map(expiring_message, page.rows),
+            next_page_token=page.next_page_token,
+            position=position_token(page.position),
+        )
+
+    @unary
+    async def GetTotals(self, request: pb.GetTotalsRequest) -> pb.GetTotalsResponse:
+        """Totals by business day."""
+        page = await self._queries.totals(
+            ident(request.programme, "programme"),
+            first=day(request.from_date, "from_date"),
+            last=day(request.to_date, "to_date"),
+            by=frozenset(choice(TOTALS_DIMENSION, value, "by") for value in at_most(request.by, DIMENSIONS_MAX, "by")),
+            min_position=parse_position(request.min_position, "min_position"),
+            page_size=_page_size(request.page_size),
+            page_token=request.page_token,
+        )
+        return pb.GetTotalsResponse(
+            totals=map(totals_message, page.rows),
             next_page_token=page.next_page_token,
             position=position_token(page.position),
         )

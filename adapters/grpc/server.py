@@ -27,7 +27,7 @@ from loyalty.v1.commands_pb2_grpc import add_CommandServiceServicer_to_server
 from loyalty.v1.operations_pb2_grpc import add_OperationsServiceServicer_to_server
 from loyalty.v1.queries_pb2_grpc import add_QueryServiceServicer_to_server
 from projections.operations import Operations
-from projections.queries import Queries
+from projections.reports import Reports
 
 SERVICES = (commands_service.SERVICE, queries_service.SERVICE, operations_service.SERVICE)
 PROJECTION_HEALTH = "loyalty.projections."
@@ -110,7 +110,7 @@ class _Health(health.aio.HealthServicer):
 def build_server(
     ledger: Ledger,
     log: Log,
-    queries: Queries,
+    queries: Reports,
     sweeper: Sweeper,
     operations: Operations,
     options: ServerOptions | None = None,

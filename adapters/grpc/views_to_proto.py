@@ -85,6 +85,8 @@ def entry_message(row: EntryRow) -> pb.Entry:
         source=_source(row.source_type, row.source_id),
         rule=decode_id(row.rule),
         lots=[pb.LotPoints(lot=lot, points=points) for lot, points in row.lots],
+        reason=row.reason,
+        order=decode_id(row.order),
     )
 
 

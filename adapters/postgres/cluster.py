@@ -82,6 +82,14 @@ class Cluster:
             ) from None
         return passwords
 
+    def add_password(self, role: str) -> str:
+        """The password of a role that came later than the cluster; made, and kept, at the first time."""
+        passwords = self.passwords()
+        if role not in passwords:
+            passwords[role] = secrets.token_urlsafe(24)
+            _write_private(self.credentials_file, json.dumps(passwords, indent=2) + "\n")
+        return passwords[role]
+
     def check_version(self) -> None:
         """Refuse a cluster made by another major version of PostgreSQL.
 

@@ -22,7 +22,9 @@ from adapters.postgres import server_log
 from adapters.postgres.binaries import find_binaries
 from adapters.postgres.cluster import APP, DATABASE, OWNER, SUPERUSER, Cluster, find_cluster, make_cluster
 from adapters.postgres.host import EmbeddedServerError, locked, owner_of
+from adapters.postgres.reader import make_reader
 from adapters.postgres.server_settings import PORT, render_settings
+from projections.dictionary import READER
 
 __all__ = ["EmbeddedServer", "EmbeddedServerError", "Endpoint", "ServerState", "StopMode", "temporary_server"]
 
@@ -139,6 +141,18 @@ class EmbeddedServer:
             for role in (OWNER, APP, SUPERUSER)
         )
         return Endpoint(owner, app, superuser, postmaster.pid)
+
+    def reader_dsn(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> str:
+        """How to reach the server as the role that may only read; it is made at the first time.
+
+        Raises:
+            EmbeddedServerError: the server is not running.
+        """
+        endpoint = self.endpoint()
+        with locked(self.data_dir / "lock", time.monotonic() + timeout_seconds):
+            password = find_cluster(self.data_dir).add_password(READER)
+            make_reader(endpoint.superuser_dsn, password)
+        return make_conninfo(endpoint.app_dsn, user=READER, password=password)
 
     def stop(self, mode: StopMode = StopMode.FAST, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
         """Stop the server, whoever started it, and wait until it is down. Nothing happens if it is not running.

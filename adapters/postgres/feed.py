@@ -159,7 +159,7 @@ def _decode_all(rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
         Recorded(
             position,
             programme,
-            stream.rpartition("/")[2],
+            stream.split("/", 2)[-1],
             _decode(topic, event),
             occurred_at + Y2K_OFFSET,
             recorded_at + Y2K_OFFSET,

@@ -12,12 +12,16 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from adapters.postgres.reader import open_to_reader
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x10FA17
 
 
 def migrate(owner_dsn: str, app_dsn: str) -> tuple[str | None, str]:
     """Run the steps that are missing, granting to the application's role; returns the revision before and after.
+
+    What there is is opened to the role that may only read, if there is one.
 
     Several processes may call this at once: one runs the steps, the others wait and find nothing to do.
     Raises psycopg.OperationalError where the database cannot be reached.
@@ -37,6 +41,9 @@ def migrate(owner_dsn: str, app_dsn: str) -> tuple[str | None, str]:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
+        with psycopg.connect(app_dsn) as app:
+            open_to_reader(owner, app)
+        owner.commit()
     return before, head
 
 

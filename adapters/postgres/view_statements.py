@@ -54,7 +54,7 @@ ORDER BY unit, ends, earned_at, number LIMIT %(limit)s
 # Of each unit the newest, by the index; then the newest of these.
 ENTRIES = """
 SELECT position, kind, entries.unit, points, held, balance, occurred_at, recorded_at, business_date, channel,
-       source_type, source_id, rule, lots
+       source_type, source_id, rule, lots, reason, "order"
 FROM unnest(%(units)s::text[]) AS units (unit)
 CROSS JOIN LATERAL (
     SELECT * FROM {entries} AS entries

@@ -192,7 +192,7 @@ class PostgresQueries:
                 before=before,
                 limit=page_size + 1,
             )
-        rows = [EntryRow(*(*row[:-1], _lots.decode(row[-1]))) for row in found]
+        rows = [EntryRow(*(*row[:13], _lots.decode(row[13]), *row[14:])) for row in found]
         return page(rows, page_size, lambda row: (row.position,), views.position)
 
     # -- redemptions and stock

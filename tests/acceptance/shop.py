@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from adapters.grpc.client import (
     Settings,
     Source,
 )
-from adapters.postgres.embedded import EmbeddedServer
 from loyalty.v1.types_pb2 import Balance
 from projections.registry import PROJECTIONS
 
@@ -58,10 +58,10 @@ class Shop:
         for member in members:
             self.done(self.ledger.enrol_member(member=member))
 
-    def buys(self, member: str, order: str, yuan: int) -> Receipt:
+    def buys(self, member: str, order: str, yuan: int, store: str = "") -> Receipt:
         """A purchase of one line, paid in cash."""
         line = Line(sku="groceries", quantity=1, list_price=yuan * 100, net=yuan * 100)
-        return self.done(self.ledger.record_purchase(member=member, order=order, lines=[line]))
+        return self.done(self.ledger.record_purchase(member=member, order=order, lines=[line], store=store))
 
     def thanks(self, member: str, points: int, review: str, **about: Any) -> Receipt:
         """Points for a review."""
@@ -102,10 +102,15 @@ def loyalty(data_dir: Path, *arguments: object, **environment: str) -> subproces
     )
 
 
+@cache
+def reader_dsn(data_dir: Path) -> str:
+    """What `loyalty sql --dsn` prints."""
+    return loyalty(data_dir, "sql", "--dsn").stdout.strip()
+
+
 def read(data_dir: Path, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """The rows of a query, by somebody who may only read."""
-    with psycopg.connect(EmbeddedServer(data_dir).endpoint().app_dsn) as connection:
-        connection.read_only = True
+    """The rows of a query, by somebody who may only read: connected as `loyalty sql` says."""
+    with psycopg.connect(reader_dsn(data_dir)) as connection:
         return connection.execute(query.encode(), parameters).fetchall()
 
 

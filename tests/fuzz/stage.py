@@ -17,8 +17,8 @@ from adapters.memory.store import Memory, MemoryLog, MemoryStore
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.operations import PostgresOperations
 from adapters.postgres.projecting import ProjectionRunner
+from adapters.postgres.reports import PostgresReports
 from adapters.postgres.store import PostgresStore
-from adapters.postgres.views import PostgresQueries
 from ledger.calendar import SECOND
 from ledger.commands import Request
 from ledger.ports import Log, Store
@@ -26,8 +26,8 @@ from ledger.writer import Answer, Writer
 from loyalty.v1 import commands_pb2 as c
 from loyalty.v1.commands_pb2_grpc import CommandServiceStub
 from projections.operations import Operations
-from projections.queries import Queries
 from projections.registry import PROJECTIONS
+from projections.reports import Reports
 from tests.conftest import Database
 from tests.fuzz.contract import Rpc, parse
 from tests.fuzz.opening import NOW_SECONDS, head, opening
@@ -112,7 +112,7 @@ class Stage:
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self.runner.run(work)
 
-    async def _serve(self, log: Log, queries: Queries, sweeper: Sweeper, operations: Operations) -> None:
+    async def _serve(self, log: Log, queries: Reports, sweeper: Sweeper, operations: Operations) -> None:
         server = build_server(
             self.ledger, log, queries, sweeper, operations, ServerOptions("127.0.0.1:0", grace_seconds=5)
         )
@@ -238,7 +238,7 @@ class PostgresStage(Stage):
     def __init__(self, database: Database) -> None:
         super().__init__()
         self._connection = psycopg.connect(database.app_dsn, autocommit=True)
-        self.queries = PostgresQueries(database.app_dsn, wait_seconds=0.05)
+        self.queries = PostgresReports(database.app_dsn, wait_seconds=0.05)
         self.operations = PostgresOperations(database.app_dsn)
         self.run(self._open(database))
 

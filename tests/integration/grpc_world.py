@@ -1,7 +1,7 @@
 """A gRPC server on a free port of the loopback, in front of fakes, and the requests that tests send to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Any, cast
@@ -37,6 +37,7 @@ from projections.queries import (
     RedemptionRow,
     StockRow,
 )
+from projections.reports import Dimension, ExpiringRow, HoldRow, LockRow, TotalsRow
 
 Failure = grpc.aio.AioRpcError
 
@@ -163,8 +164,9 @@ class FakeQueries:
     ) -> Page[EntryRow]:
         self._ask(programme, member, min_position, page_size, page_token)
         row = EntryRow(
-            16, "points.earned.v1", "PTS", 8, 0, 8, AT, AT, "2026-03-31", "till%207", "order", "A1", "r1", (("a:1", 8),)
-        )
+            16, "points.earned.v1", "PTS", 8, 0, 8, AT, AT, "2026-03-31", "till%207", "order", "A1", "r1",
+            (("a:1", 8),), "thanks", "till%207/A1",
+        )  # fmt: skip
         return Page((row,), "", 255)
 
     async def redemption(self, programme: str, redemption: str, *, min_position: int = 0) -> RedemptionRow:
@@ -190,6 +192,42 @@ class FakeQueries:
     ) -> Page[StockRow]:  # fmt: skip
         self._ask(programme, sku, as_of, known_at, min_position, page_size, page_token)
         return Page((StockRow("cup", "north", *ITEM),), "", 255)
+
+    async def locks(
+        self, programme: str, *, sku: str = "", location: str = "", min_position: int = 0, page_size: int = 100,
+        page_token: str = "",
+    ) -> Page[LockRow]:  # fmt: skip
+        self._ask(programme, sku, location, min_position, page_size, page_token)
+        rows = (
+            LockRow("cup", "north", "k%201", 2, AT, AT, ""),
+            LockRow("cup", "north", "redemption:x%201", 1, AT, AT, "x%201"),
+        )
+        return Page(rows, "next", 255)
+
+    async def holds(
+        self, programme: str, *, member: str = "", min_position: int = 0, page_size: int = 100, page_token: str = ""
+    ) -> Page[HoldRow]:
+        self._ask(programme, member, min_position, page_size, page_token)
+        rows = (
+            HoldRow("h%201", "a%2Fb", "PARTLY_CAPTURED", "PTS", 9, 4, 1, "", "till%207", AT, AT, None, 16),
+            HoldRow("redemption:x%201", "anna", "TIMED_OUT", "PTS", 5, 0, 5, "x%201", "shop", AT, AT, AT, 17),
+        )
+        return Page(rows, "next", 255)
+
+    async def expiring(
+        self, programme: str, *, member: str = "", first: date | None = None, last: date | None = None,
+        min_position: int = 0, page_size: int = 100, page_token: str = "",
+    ) -> Page[ExpiringRow]:  # fmt: skip
+        self._ask(programme, member, first, last, min_position, page_size, page_token)
+        return Page((ExpiringRow("a%2Fb", "PTS", 9, AT, date(2026, 3, 30)),), "next", 255)
+
+    async def totals(
+        self, programme: str, *, first: date, last: date, by: Collection[Dimension] = (), min_position: int = 0,
+        page_size: int = 100, page_token: str = "",
+    ) -> Page[TotalsRow]:  # fmt: skip
+        self._ask(programme, first, last, by, min_position, page_size, page_token)
+        numbers = (8, 7, 6, 5, 4, 3, 2, -8)
+        return Page((TotalsRow("2026-03-31", "PTS", "till%207", "s%201", "order", "c%201", *numbers),), "next", 255)
 
 
 class FakeSweeper:

@@ -1,6 +1,7 @@
 """The query service over a socket, in front of fakes: what is asked arrives, what is answered comes back."""
 
 from collections.abc import AsyncIterator
+from datetime import date
 from typing import Any
 
 import grpc
@@ -17,6 +18,7 @@ from loyalty.v1 import answers_pb2, events_pb2
 from loyalty.v1 import queries_pb2 as q
 from loyalty.v1 import types_pb2 as t
 from projections.queries import NotFound, TooFarBehind
+from projections.reports import Dimension
 from tests.integration.grpc_world import AT, NOON, World, batch, detail_of, earn, fails, reason_of, running
 
 ITEM = q.StockItem(
@@ -60,7 +62,7 @@ async def test_a_statement_has_its_sources(world: World) -> None:
     entry = q.Entry(
         position="1-10", kind="points.earned.v1", unit="PTS", points=8, balance=8, occurred_at=NOON, recorded_at=NOON,
         business_date="2026-03-31", channel="till 7", source=t.Source(type="order", id="A1"), rule="r1",
-        lots=[q.LotPoints(lot="a:1", points=8)],
+        lots=[q.LotPoints(lot="a:1", points=8)], reason="thanks", order="till 7/A1",
     )  # fmt: skip
     assert page == q.ListEntriesResponse(entries=[entry], position="1-ff")
 
@@ -96,6 +98,82 @@ async def test_all_stock_items_of_a_programme(world: World) -> None:
     page = await world.views.ListInventory(q.ListInventoryRequest(programme="acme", known_at=NOON, page_size=5))
     assert page == q.ListInventoryResponse(items=[ITEM], position="1-ff")
     assert world.queries.asked == ("acme", "", None, AT, 0, 5, "")
+
+
+async def test_locks_are_named_as_their_callers_named_them(world: World) -> None:
+    page = await world.views.ListLocks(q.ListLocksRequest(programme="acme", sku="cup", location="a/b", page_size=5))
+    assert world.queries.asked == ("acme", "cup", "a%2Fb", 0, 5, "")
+    own = q.StockLock(sku="cup", location="north", lock="k 1", quantity=2, locked_at=NOON, expires_at=NOON)
+    of_redemption = q.StockLock(
+        sku="cup", location="north", quantity=1, locked_at=NOON, expires_at=NOON, redemption="x 1"
+    )
+    assert page == q.ListLocksResponse(locks=[own, of_redemption], next_page_token="next", position="1-ff")
+
+
+async def test_holds_have_their_states_and_their_age(world: World) -> None:
+    page = await world.views.ListHolds(q.ListHoldsRequest(programme="acme", member="a/b", min_position="1-2"))
+    assert world.queries.asked == ("acme", "a%2Fb", 2, 100, "")
+    held = q.PointsHold(
+        hold="h 1", member="a/b", state="HOLD_STATE_PARTLY_CAPTURED", unit="PTS", points=9, captured=4, released=1,
+        channel="till 7", held_at=NOON, expires_at=NOON,
+    )  # fmt: skip
+    timed_out = q.PointsHold(
+        member="anna", state="HOLD_STATE_TIMED_OUT", unit="PTS", points=5, released=5, redemption="x 1",
+        channel="shop", held_at=NOON, expires_at=NOON, ended_at=NOON,
+    )  # fmt: skip
+    assert page == q.ListHoldsResponse(holds=[held, timed_out], next_page_token="next", position="1-ff")
+
+
+async def test_what_expires_is_asked_for_by_days(world: World) -> None:
+    request = q.ListExpiringRequest(programme="acme", from_date="2026-03-01", to_date="2026-03-31", page_token="there")
+    page = await world.views.ListExpiring(request)
+    assert world.queries.asked == ("acme", "", date(2026, 3, 1), date(2026, 3, 31), 0, 100, "there")
+    points = q.ExpiringPoints(member="a/b", unit="PTS", points=9, expires_at=NOON, last_day="2026-03-30")
+    assert page == q.ListExpiringResponse(expiring=[points], next_page_token="next", position="1-ff")
+
+
+async def test_what_expires_is_asked_for_one_member_without_any_days(world: World) -> None:
+    await world.views.ListExpiring(q.ListExpiringRequest(programme="acme", member="anna"))
+    assert world.queries.asked == ("acme", "anna", None, None, 0, 100, "")
+
+
+async def test_totals_are_asked_for_by_dimensions(world: World) -> None:
+    request = q.GetTotalsRequest(
+        programme="acme",
+        from_date="2026-03-01",
+        to_date="2026-03-31",
+        by=["TOTALS_DIMENSION_STORE", "TOTALS_DIMENSION_CHANNEL", "TOTALS_DIMENSION_STORE"],
+    )
+    page = await world.views.GetTotals(request)
+    by = {Dimension.STORE, Dimension.CHANNEL}
+    assert world.queries.asked == ("acme", date(2026, 3, 1), date(2026, 3, 31), by, 0, 100, "")
+    totals = q.Totals(
+        business_date="2026-03-31", unit="PTS", channel="till 7", store="s 1", source="order", campaign="c 1",
+        issued=8, available=7, redeemed=6, expired=5, clawed_back=4, forfeited=3, reinstated=2, outstanding=-8,
+    )  # fmt: skip
+    assert page == q.GetTotalsResponse(totals=[totals], next_page_token="next", position="1-ff")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"from_date": ""}, "from_date"),
+        ({"from_date": "20260301"}, "from_date"),
+        ({"to_date": "2026-W09-1"}, "to_date"),
+        ({"to_date": "2026-02-30"}, "to_date"),
+        ({"to_date": "1969-12-31"}, "to_date"),
+        ({"to_date": "9999-01-01"}, "to_date"),
+        ({"by": [0]}, "by"),
+        ({"by": [99]}, "by"),
+        ({"by": [1] * 5}, "by"),
+    ],
+)
+async def test_totals_of_no_range_name_the_field(world: World, fields: dict[str, Any], field: str) -> None:
+    asked = {"programme": "acme", "from_date": "2026-03-01", "to_date": "2026-03-31", **fields}
+    failure = await fails(world.views.GetTotals(q.GetTotalsRequest(**asked)))
+    violations = detail_of(failure, error_details_pb2.BadRequest).field_violations
+    assert [violation.field for violation in violations] == [field]
+    assert world.queries.times_asked == 0
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import psycopg
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.operations import PostgresOperations
 from adapters.postgres.projecting import ProjectionRunner
+from adapters.postgres.reports import PostgresReports
 from adapters.postgres.store import PostgresStore
-from adapters.postgres.views import PostgresQueries
 from ledger.calendar import Instant
 from ledger.commands import Command, OpenProgramme, Request
 from ledger.receipts import Outcome, Receipt
@@ -29,7 +29,7 @@ from tests.unit.ledger.running import ScriptedClock
 class World:
     """A writer, the log, and the questions. Lines are those of the desk; they must all be accepted."""
 
-    def __init__(self, database: Database, writer: Writer, log: PostgresLog, queries: PostgresQueries) -> None:
+    def __init__(self, database: Database, writer: Writer, log: PostgresLog, queries: PostgresReports) -> None:
         self.database = database
         self.operations = PostgresOperations(database.app_dsn)
         self.clock = ScriptedClock(0)
@@ -76,7 +76,7 @@ async def running_world(database: Database) -> AsyncIterator[World]:
     """A world without projections."""
     clock = ScriptedClock(0)
     writer = Writer(PostgresStore(database.app_dsn), clock)
-    async with PostgresLog(database.app_dsn) as log, PostgresQueries(database.app_dsn, wait_seconds=20) as queries:
+    async with PostgresLog(database.app_dsn) as log, PostgresReports(database.app_dsn, wait_seconds=20) as queries:
         world = World(database, writer, log, queries)
         world.clock = clock
         writing = asyncio.create_task(writer.run())

@@ -1,21 +1,20 @@
 """Folds of the views: lines of the desk in, rows out. The events come from the real writer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from ledger.calendar import NEVER
-from ledger.events import decode_event
 from ledger.settings import Activity, ClockKind, Inactivity
-from projections.projection import Projection
-from projections.recorded import Recorded
+from projections.registry import PROJECTIONS
 from projections.views.balance.fold import BALANCE
 from projections.views.due.fold import DUE
 from projections.views.inventory.fold import INVENTORY
 from projections.views.programmes.fold import PROGRAMMES
 from projections.views.redemptions.fold import REDEMPTIONS
 from projections.views.statement.fold import STATEMENT
+from tests.unit.folding import events, fold
 from tests.unit.ledger.desk import PROGRAMME, Desk
 
 
@@ -24,30 +23,6 @@ def desk() -> Iterator[Desk]:
     desk = Desk()
     yield desk
     desk.close()
-
-
-def events(desk: Desk, after: int = 0) -> list[Recorded]:
-    """What the desk recorded after a position, as folds see it."""
-    return [
-        Recorded(
-            record.position,
-            record.programme,
-            record.stream.rpartition("/")[2],
-            decode_event(record.topic, record.event),
-            record.occurred_at,
-            record.recorded_at,
-            record.business_date,
-            record.channel,
-        )
-        for record in desk.running.memory.records[after:]
-    ]
-
-
-def fold(projection: Projection, desk: Desk, after: int = 0, **rows: Sequence[Any]) -> dict[str, list[Any]]:
-    """What the events after a position change, where these rows were loaded."""
-    selected = projection.select(events(desk, after))
-    found = {step.name: rows.get(step.name, ()) for step in projection.script.steps if step.kind == "load"}
-    return {name: list(changed) for name, changed in projection.fold(found, selected).items()}
 
 
 def left(changed: dict[str, list[Any]], member: str) -> list[tuple[int, int]]:
@@ -206,6 +181,23 @@ def test_a_statement_says_when_points_live_longer_and_when_they_stop_waiting(des
     ]
 
 
+def test_a_statement_names_reason_and_order(desk: Desk) -> None:
+    """E19, R18: why points came or went, and for which order."""
+    desk.given("anna buys tea 9.99 as o1", "anna gets 5 because of goodwill", "anna loses 2 because of error")
+    desk.given("all of o1 comes back as r1", "anna earns 4 expiring 2026-01-03", "time passes to 2026-01-05")
+    desk.given("what is due for anna by 2026-01-05 is posted", "anna holds 1 as h1", "anna captures h1")
+    assert [(row[3], *row[16:]) for row in fold(STATEMENT, desk)["entries"]] == [
+        ("points.earned.v1", "", "shop/o1"),
+        ("points.earned.v1", "goodwill", ""),
+        ("points.forfeited.v1", "error", ""),
+        ("points.clawed_back.v1", "returned", "shop/o1"),
+        ("points.earned.v1", "", ""),
+        ("points.expired.v1", "DUE", ""),
+        ("points.held.v1", "", ""),
+        ("points.redeemed.v1", "", "bill"),
+    ]
+
+
 def test_a_statement_goes_on_from_the_last_balance_of_the_unit(desk: Desk) -> None:
     desk.given("anna earns 100", "anna earns 3 stars")
     before = len(desk.running.memory.records)
@@ -355,6 +347,6 @@ def test_a_programme_has_all_its_settings_and_its_manual_clock(desk: Desk) -> No
 
 def test_a_fold_yields_what_its_statements_take(desk: Desk) -> None:
     desk.given("mug@shop receives 5", "reward mug costs 30 from mug@shop", "anna earns 200", "anna redeems mug as r1")
-    for projection in (BALANCE, DUE, INVENTORY, PROGRAMMES, REDEMPTIONS, STATEMENT):
+    for projection in PROJECTIONS:
         names = {step.name for step in projection.script.steps if step.kind != "load"}
         assert set(fold(projection, desk)) == names

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -212,6 +212,86 @@ class AsyncLedgerClient(Commands):
             page_token=page_token,
         )
         return await self._call(self._queries.ListInventory, request)
+
+    async def list_locks(
+        self,
+        *,
+        sku: str = "",
+        location: str = "",
+        min_position: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        programme: str = "",
+    ) -> pb.ListLocksResponse:
+        """A page of the open locks of stock."""
+        request = pb.ListLocksRequest(
+            programme=self._programme(programme),
+            sku=sku,
+            location=location,
+            min_position=min_position,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return await self._call(self._queries.ListLocks, request)
+
+    async def list_holds(
+        self, *, member: str = "", min_position: str = "", page_size: int = 0, page_token: str = "", programme: str = ""
+    ) -> pb.ListHoldsResponse:
+        """A page of a member's holds, or of all that are open; the oldest first."""
+        request = pb.ListHoldsRequest(
+            programme=self._programme(programme),
+            member=member,
+            min_position=min_position,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return await self._call(self._queries.ListHolds, request)
+
+    async def list_expiring(
+        self,
+        *,
+        member: str = "",
+        from_date: date | None = None,
+        to_date: date | None = None,
+        min_position: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        programme: str = "",
+    ) -> pb.ListExpiringResponse:
+        """A page of the points that expire by `to_date`, a member's or those of all; first due first."""
+        request = pb.ListExpiringRequest(
+            programme=self._programme(programme),
+            member=member,
+            from_date=from_date.isoformat() if from_date else "",
+            to_date=to_date.isoformat() if to_date else "",
+            min_position=min_position,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return await self._call(self._queries.ListExpiring, request)
+
+    async def get_totals(
+        self,
+        *,
+        from_date: date,
+        to_date: date,
+        by: Sequence[str] = (),
+        min_position: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        programme: str = "",
+    ) -> pb.GetTotalsResponse:
+        """A page of totals by business day, and by dimensions such as "CHANNEL"."""
+        request = pb.GetTotalsRequest(
+            programme=self._programme(programme),
+            from_date=from_date.isoformat(),
+            to_date=to_date.isoformat(),
+            by=[f"TOTALS_DIMENSION_{dimension}" for dimension in by],
+            min_position=min_position,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return await self._call(self._queries.GetTotals, request)
 
     async def get_command(self, *, command_id: object) -> pb.GetCommandResponse:
         """What became of a command; raises NotFound if nothing was ever stored under its id."""

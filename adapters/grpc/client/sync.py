@@ -134,6 +134,10 @@ class LedgerClient:
     list_redemptions = _blocking(AsyncLedgerClient.list_redemptions)
     get_inventory = _blocking(AsyncLedgerClient.get_inventory)
     list_inventory = _blocking(AsyncLedgerClient.list_inventory)
+    list_locks = _blocking(AsyncLedgerClient.list_locks)
+    list_holds = _blocking(AsyncLedgerClient.list_holds)
+    list_expiring = _blocking(AsyncLedgerClient.list_expiring)
+    get_totals = _blocking(AsyncLedgerClient.get_totals)
     get_command = _blocking(AsyncLedgerClient.get_command)
 
     def subscribe_events(self, **asked: Any) -> Iterator[RecordedEvent]:

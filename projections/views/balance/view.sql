@@ -61,10 +61,35 @@ CREATE TABLE {debts} (
 );
 
 -- readers
+-- Members and how they stand.
+--   programme    the programme
+--   member       the member
+--   enrolled_at  when the member joined
+--   status       ACTIVE, FROZEN or CLOSED
+--   last_lot     of a frozen member: lots with higher numbers are quarantined; null: the member is not frozen
 CREATE OR REPLACE VIEW {schema}.balance_members AS
 SELECT programme, member, projections.instant(enrolled_at) AS enrolled_at, status, last_lot
 FROM {members};
 
+-- Points that were granted together, each lot with what is left of it; emptied lots stay.
+--   programme     the programme
+--   member        whose points they are
+--   number        the number of the lot within the member, counted from 1
+--   lot           its id, as in events: `<member>:<number>`
+--   unit          the point unit
+--   granted       minor units that it began with
+--   remaining     minor units left, without what is held; expired ones are in it until their expiry is posted
+--   held          minor units set aside by holds
+--   earned_at     when the points were earned; of transferred ones, by the first owner
+--   available_at  from when on they can be spent; in the year 9999: not before Activate
+--   expires_at    when they end; in the year 9999: never
+--   issued        the business month of the grant, as YYYY-MM
+--   funding       who paid for them: SALE, PROMO or PARTNER_SOLD
+--   source_type   what the grant stands on, such as order or review
+--   source_id     which one
+--   root          the lot that was first granted; differs from `lot` after a transfer
+--   unit_cost     what one minor unit of points costs, in minor units of money, as an exact number; null: not known
+--   quarantined   whether they are locked away while the member is frozen
 CREATE OR REPLACE VIEW {schema}.balance_lots AS
 SELECT programme, member, number, member || ':' || number AS lot, unit, granted, remaining, held,
        projections.instant(earned_at) AS earned_at, projections.instant(available_at) AS available_at,
@@ -74,10 +99,22 @@ FROM {lots} AS lots
 JOIN {members} AS members USING (programme, member)
 LEFT JOIN {periods} AS periods USING (programme, member, period);
 
+-- Sums over a member's lots that end at the same time: what balances are made of.
+--   programme   the programme
+--   member      whose points they are
+--   unit        the point unit
+--   expires_at  when they end; in the year 9999: never
+--   remaining   minor units left, without what is held; expired ones are in it until their expiry is posted
+--   held        minor units set aside by holds
 CREATE OR REPLACE VIEW {schema}.balance_buckets AS
 SELECT programme, member, unit, projections.instant(expires_at) AS expires_at, remaining, held
 FROM {buckets};
 
+-- What members owe; a debt that was paid stays with 0.
+--   programme  the programme
+--   member     who owes
+--   unit       the point unit
+--   points     minor units owed
 CREATE OR REPLACE VIEW {schema}.balance_debts AS
 SELECT programme, member, unit, points
 FROM {debts};

@@ -128,4 +128,4 @@ def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
     return work.changes()
 
 
-DUE = Projection("due", 2, read_script(__file__), frozenset(_FOLD), fold)
+DUE = Projection("due", 3, read_script(__file__), frozenset(_FOLD), fold)

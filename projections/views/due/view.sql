@@ -28,6 +28,14 @@ CREATE TABLE {locks} (
 CREATE INDEX ON {locks} (programme, expires_at);
 
 -- readers
+-- What comes to its end, and when: points, holds, and locks that belong to no redemption.
+--   programme      the programme
+--   due_at_micros  when, in microseconds since 1970
+--   due_at         when
+--   what           lots, hold or lock
+--   member         whose points or hold; empty: it is a lock
+--   sku            of a lock
+--   location       of a lock
 CREATE OR REPLACE VIEW {schema}.due AS
 SELECT programme, expires_at AS due_at_micros, projections.instant(expires_at) AS due_at, 'lots' AS what, member,
        '' AS sku, '' AS location FROM {lots}
@@ -35,6 +43,17 @@ UNION ALL
 SELECT programme, expires_at, projections.instant(expires_at), 'hold', member, '', '' FROM {holds}
 UNION ALL
 SELECT programme, expires_at, projections.instant(expires_at), 'lock', '', sku, location FROM {locks};
+
+-- Points that will expire, by member and by when; those that never do, and those that are held, are left out.
+--   programme   the programme
+--   member      whose points they are
+--   unit        the point unit
+--   points      minor units; expired ones are in it until their expiry is posted
+--   expires_at  when they end: from then on they can't be spent
+CREATE OR REPLACE VIEW {schema}.expiring AS
+SELECT programme, member, unit, points, projections.instant(expires_at) AS expires_at
+FROM {lots}
+WHERE points > 0;
 
 -- write moved: lots
 INSERT INTO {lots} AS lots SELECT * FROM {given} AS given

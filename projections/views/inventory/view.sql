@@ -36,16 +36,44 @@ CREATE TABLE {discontinued} (
 );
 
 -- readers
+-- Stock items: received + counted + transferred = on_hand + shipped, on_hand + shortage = available + locked.
+--   programme    the programme
+--   sku          the SKU
+--   location     the location
+--   on_hand      units that are there
+--   locked       units set aside; which locks these are is in inventory_locks
+--   available    units on hand that are not set aside
+--   shipped      units that were shipped
+--   received     units that were received
+--   value        what the units on hand cost, in minor units of money
+--   counted      units that counts found more than were expected, less those that they missed
+--   transferred  units that came from other locations, less those that went there
+--   shortage     units set aside that are not there
 CREATE OR REPLACE VIEW {schema}.inventory_items AS
 SELECT programme, sku, location, on_hand, locked, greatest(on_hand - locked, 0) AS available, shipped, received, value,
        counted, transferred, greatest(locked - on_hand, 0) AS shortage
 FROM {items};
 
+-- The open locks behind inventory_items.locked.
+--   programme   the programme
+--   sku         the SKU
+--   location    the location
+--   lock        its id; a redemption's lock is called `redemption:<id>`
+--   quantity    units set aside
+--   locked_at   since when; its age is the present less this
+--   expires_at  when it times out
+--   redemption  the redemption that it is for; empty: none
 CREATE OR REPLACE VIEW {schema}.inventory_locks AS
 SELECT programme, sku, location, lock, quantity, projections.instant(locked_at) AS locked_at,
        projections.instant(expires_at) AS expires_at, redemption
 FROM {locks};
 
+-- What is offered no more.
+--   programme        the programme
+--   sku              the SKU
+--   location         where; empty: wherever it lies
+--   discontinued_at  since when
+--   reason           the reason that was given
 CREATE OR REPLACE VIEW {schema}.inventory_discontinued AS
 SELECT programme, sku, location, projections.instant(discontinued_at) AS discontinued_at, reason
 FROM {discontinued};

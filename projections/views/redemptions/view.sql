@@ -27,6 +27,29 @@ CREATE TABLE {redemptions} (
 CREATE INDEX ON {redemptions} (programme, member, placed_at, redemption);
 
 -- readers
+-- Redemptions, from their placing to their end: quantity = open + fulfilled + cancelled.
+--   programme           the programme
+--   redemption          its id
+--   member              who pays
+--   reward              the reward
+--   quantity            units
+--   state               PLACED, PARTLY_FULFILLED, FULFILLED, CANCELLED or TIMED_OUT
+--   kind                what the reward is: GOODS, SERVICE, COUPON, PRIVILEGE or PARTNER
+--   points              the points of the whole quantity, in minor units
+--   unit                the point unit
+--   cash                the money on top of the whole quantity, in minor units
+--   sku                 the SKU locked, for goods
+--   location            where the goods come from
+--   outbound            the virtual outbound order, for goods
+--   placed_at           when it was placed; the age of an open redemption is the present less this
+--   expires_at          when it times out
+--   closed_at           when nothing of it was open any more; null: something is
+--   order               the order it belongs to; empty: none
+--   destination         where the goods go, as the caller said
+--   allocation_version  the version of the allocation policy that chose the location; 0: none did
+--   fulfilled           units fulfilled
+--   cancelled           units given back, by request or by the clock
+--   cash_returned       the money on top of these, in minor units
 CREATE OR REPLACE VIEW {schema}.redemptions AS
 SELECT programme, redemption, member, reward, quantity, state, kind, points, unit, cash, sku, location, outbound,
        projections.instant(placed_at) AS placed_at, projections.instant(expires_at) AS expires_at,

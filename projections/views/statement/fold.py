@@ -24,6 +24,9 @@ class Effect(msgspec.Struct, frozen=True, gc=False):
     source_type: str = ""
     source_id: str = ""
     rule: str = ""
+    reason: str = ""
+    order: str = ""
+    """`<channel>/<order>`."""
 
 
 def _lots(parts: Sequence[e.Part]) -> tuple[Lots, int]:
@@ -38,7 +41,9 @@ def _of_hold(hold: str) -> tuple[str, str]:
 
 def _earned(event: e.PointsEarned) -> Effect:
     source = event.source
-    return Effect(event.points, 0, [(event.lot, event.points)], source.type, source.id, event.rule)
+    order = source.id if source.type == "order" else ""
+    lots = [(event.lot, event.points)]
+    return Effect(event.points, 0, lots, source.type, source.id, event.rule, event.reason, order)
 
 
 def _activated(event: e.PointsActivated) -> Effect:
@@ -49,7 +54,7 @@ def _extended(event: e.ExpiryExtended) -> Effect:
     """What ends with a period of activity is not named lot by lot."""
     lots = [(lot.lot, lot.points + lot.held) for lot in event.lots]
     source = ("activity", event.activity.value) if event.activity else ("request", event.reason)
-    return Effect(0, 0, lots, *source)
+    return Effect(0, 0, lots, *source, reason=event.reason)
 
 
 def _held(event: e.PointsHeld) -> Effect:
@@ -65,7 +70,7 @@ def _released(event: e.PointsReleased) -> Effect:
 def _redeemed(event: e.PointsRedeemed) -> Effect:
     lots, points = _lots(event.parts)
     source = ("redemption", event.redemption) if event.redemption else ("order", event.order)
-    return Effect(-points, -points if event.hold else 0, lots, *source)
+    return Effect(-points, -points if event.hold else 0, lots, *source, order=event.order)
 
 
 def _taken(event: Any) -> tuple[Lots, int]:
@@ -79,17 +84,19 @@ def _why(event: e.PointsClawedBack | e.PointsReinstated) -> tuple[str, str]:
 
 def _clawed_back(event: e.PointsClawedBack) -> Effect:
     lots, points = _taken(event)
-    return Effect(-points - event.debt, 0, lots, *(("adjustment", event.grant.lot) if event.approver else _why(event)))
+    source = ("adjustment", event.grant.lot) if event.approver else _why(event)
+    return Effect(-points - event.debt, 0, lots, *source, reason=event.reason, order=event.order)
 
 
 def _reinstated(event: e.PointsReinstated) -> Effect:
     lots, points = _taken(event)
-    return Effect(points + event.debt, 0, lots, *_why(event))
+    return Effect(points + event.debt, 0, lots, *_why(event), order=event.order)
 
 
 def _forfeited(event: e.PointsForfeited) -> Effect:
     lots, points = _taken(event)
-    return Effect(-points, 0, lots, *(("command", event.reverses) if event.reverses else ("adjustment", "")))
+    source = ("command", event.reverses) if event.reverses else ("adjustment", "")
+    return Effect(-points, 0, lots, *source, reason=event.reason)
 
 
 def _repaid(event: e.DebtRepaid) -> Effect:
@@ -99,7 +106,7 @@ def _repaid(event: e.DebtRepaid) -> Effect:
 
 def _expired(event: e.PointsExpired) -> Effect:
     lots, points = _lots(event.parts)
-    return Effect(-points, 0, lots)
+    return Effect(-points, 0, lots, reason=event.reason.value)
 
 
 def _transferred_out(event: e.PointsTransferredOut) -> Effect:
@@ -163,9 +170,11 @@ def fold(rows: Rows, events: Sequence[Recorded]) -> Changes:
                 effect.source_id,
                 effect.rule,
                 _encode(effect.lots).decode(),
+                effect.reason,
+                effect.order,
             )
         )
     return {"entries": entries}
 
 
-STATEMENT = Projection("statement", 2, read_script(__file__), frozenset(_EFFECT), fold, keys, parks=True)
+STATEMENT = Projection("statement", 3, read_script(__file__), frozenset(_EFFECT), fold, keys, parks=True)

@@ -1,0 +1,1 @@
+"""Purchases as they were recorded: orders, their lines, and what came back."""
