@@ -3,7 +3,7 @@
 The tables and statements of a view stand in a file `view.sql` beside its fold, in blocks. A block begins with a line
 
     -- tables                                   DDL; `{lots}` is the table `lots` of a build
-    -- readers                                  SQL views in `{schema}`: the live build; explained as `dictionary.py` says
+    -- readers                                  SQL views in `{schema}`, the live build; `dictionary.py` says more
     -- load <name>: <table> (<columns>)         SELECT of the rows of the keys in `{given}`
     -- insert <name>: <table>                   no statement: the rows are new, they are copied into the table
     -- update <name>: <table> (<columns>)       a statement that changes one row for each row of `{given}`, or it fails
