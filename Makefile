@@ -12,7 +12,7 @@ BUILD_INPUTS := pyproject.toml hatch_build.py protos/generate.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test test-long bench bench-full lint proto dictionary lock clean
+.PHONY: help demo run test test-long mutation bench bench-full lint proto dictionary lock clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,8 +26,14 @@ run: $(VENV)/run proto ## Run the server
 test: $(VENV)/dev proto ## Run the tests
 	@$(BIN)/python -m pytest -n auto
 
-test-long: $(VENV)/dev proto ## Run the tests that take minutes
+test-long: $(VENV)/dev proto ## Run the tests that take minutes, and the one that takes hours
 	@$(BIN)/python -m pytest -m long
+	@$(MAKE) --no-print-directory mutation
+
+mutation: $(VENV)/dev proto ## Change decisions and states in thousands of ways: do the tests notice?
+	@rm -rf mutants
+	@nice -n 19 $(BIN)/mutmut run
+	@$(BIN)/python -m tests.mutation
 
 bench: $(VENV)/run proto ## Run the benchmark in its short form
 	@$(BIN)/loyalty bench
@@ -60,7 +66,7 @@ lock: $(VENV)/dev ## Write requirements/*.txt anew from pyproject.toml
 		--output-file requirements/run.txt pyproject.toml
 
 clean: ## Remove everything that can be made again, .venv included
-	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist mutants .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. requirements/dev.txt contains all of requirements/run.txt in

@@ -1,0 +1,1 @@
+"""Mutation testing of decisions and states: what mutants survive the tests, and why that is all right."""
