@@ -12,7 +12,7 @@ from ledger.states.lots import Lots
 from ledger.states.queues import Quarantine, Queue
 from tests.unit.ledger.desk import Desk
 
-PROGRAMME = {
+PROGRAMME: dict[str, Any] = {
     "expiry": Inactivity(12, tuple(Activity)),
     "units": (PointUnit("points"), PointUnit("stars", 0, LotAge(12))),
     "transfer_caps": (Amount("points", 500),),
