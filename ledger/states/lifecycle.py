@@ -78,7 +78,7 @@ def _extend_held(member: "Member", lots: Lots, event: e.ExpiryExtended) -> None:
     """A lot ends as a whole: what is held of it goes along. Only requests that name lots go through the holds."""
     periods = {lot_number(extended.lot): extended.period for extended in event.lots}
     for hold in list(member.holds.values()):
-        if hold.unit != event.unit or periods.keys().isdisjoint(lot.number for lot in hold.lots):
+        if periods.keys().isdisjoint(lot.number for lot in hold.lots):
             continue
         parts = []
         for lot in hold.lots:

@@ -94,10 +94,6 @@ class Member:
         lots = self.units.get(unit)
         return (lots.total if lots is not None else 0) + self._held_sums.get(unit, 0)
 
-    def held(self, unit: str) -> int:
-        """Points of a unit in holds."""
-        return self._held_sums.get(unit, 0)
-
     def next_lot(self, ahead: int = 0) -> str:
         """The id (see `ids.lot_id`) of the next lot, or of the one `ahead` places behind it."""
         return f"{self.id}:{self.lots_made + 1 + ahead}"

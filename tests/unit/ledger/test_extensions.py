@@ -93,6 +93,17 @@ def test_held_parts_of_a_lot_live_longer_with_it(desk: Desk) -> None:
     assert ends(desk) == [(50, "2026-06-30"), (50, "2026-06-30")]
 
 
+def test_of_what_is_held_only_the_lot_that_is_named_lives_longer(desk: Desk) -> None:
+    """Edge case 3: a hold of several lots, beside one that has nothing of the lot."""
+    desk.given("anna earns 30 expiring 2026-02-28", "anna earns 40 expiring 2026-03-31")
+    desk.given("anna earns 50 expiring 2026-04-30", "anna earns 7 stars expiring 2026-03-31")
+    desk.given("anna holds 7 stars as h0", "anna holds 30 as h1", "anna holds 60 as h2")
+    desk.given("lots anna:2 of anna live until 2026-12-31 for goodwill")
+    then = desk.given("anna releases h0", "anna releases h1", "anna releases h2")
+    assert then.lots("anna") == [(30, "2026-02-28"), (50, "2026-04-30"), (40, "2026-12-31")]
+    assert then.lots("anna", "stars") == [(7, "2026-03-31")]
+
+
 def test_a_lot_in_two_holds_lives_longer_in_both(desk: Desk) -> None:
     desk.opens(hold_seconds=200 * 86_400)
     desk.given("anna earns 50 expiring 2026-03-31", "anna holds 20 as h1", "anna holds 30 as h2")

@@ -253,6 +253,13 @@ def test_points_that_come_back_of_a_refund_live_as_long_as_the_others_do_by_now(
     assert (then.open("anna"), ends(desk)) == (100, [(100, "2027-06-15")])
 
 
+def test_points_that_come_back_live_on_with_their_period_though_nothing_of_their_lot_was_left(desk: Desk) -> None:
+    """Edge cases 2 and 19."""
+    opened(desk).given("anna earns 40", "anna earns 60", "anna buys tea 0.40 as o1 paying 40 points worth 0.40")
+    desk.given("all of o1 comes back as f1", "time passes to 2026-06-15", "anna buys tea 9.99 as o2")
+    assert ends(desk) == [(40, "2027-06-15"), (60, "2027-06-15")]
+
+
 def test_points_that_come_back_when_nothing_else_was_left_keep_their_original_expiry(desk: Desk) -> None:
     """Edge case 2: if that has passed, they expire at once."""
     opened(desk).given("anna earns 40", "anna buys tea 0.40 as o1 paying 40 points worth 0.40")

@@ -56,6 +56,14 @@ def test_each_part_takes_of_each_lot_in_proportion_and_all_parts_sum_to_the_whol
     assert {lot: sum(part.get(lot, 0) for part in parts) for lot in parts[0]} == {"bo:1": 10, "bo:2": 20, "bo:3": 69}
 
 
+def test_a_part_that_takes_nothing_of_a_lot_leaves_it_to_the_parts_behind(desk: Desk) -> None:
+    """Edge case 25: half a point of the first lot in each part, rounded once."""
+    desk.given("mug@shop receives 2", "reward mug costs 100 from mug@shop")
+    desk.given("anna earns 1 expiring 2026-03-31", "anna earns 199 expiring 2026-06-30", "anna redeems mug x2 as r1")
+    parts = [points(desk.when("1 of r1 are fulfilled"), PointsRedeemed) for _ in range(2)]
+    assert parts == [{"anna:2": 100}, {"anna:1": 1, "anna:2": 99}]
+
+
 def test_each_part_has_its_part_of_the_money_and_all_parts_sum_to_what_was_paid(desk: Desk) -> None:
     """Edge case 25: the cash leg follows the units."""
     desk.given(*THREE, PLACED)

@@ -223,6 +223,17 @@ def test_the_base_of_a_net_programme_comes_back_net(desk: Desk) -> None:
     assert (event.lines, event.kept, then.balance("anna")) == (e.ReturnedLines((0,), (1,), (1000,), (1130,)), 10, 10)
 
 
+def test_units_of_a_net_programme_come_back_one_by_one(desk: Desk) -> None:
+    """Edge cases 1 and 7: what was returned before counts without its tax, however often something comes back."""
+    desk.opens(earning_base=EarningBase.NET)
+    desk.send(c.RecordPurchase("anna", "o1", (Line("tea", 3, 3000, 3000, gross=3390),)))
+    kept = []
+    for number in range(3):
+        (event,) = desk.when(f"#0 x1 of o1 comes back as f{number}").events(PurchaseReturned)
+        kept.append((event.kept, event.clawed_back))
+    assert kept == [(20, 10), (10, 10), (0, 10)]
+
+
 def test_a_line_of_no_units_comes_back_whole(desk: Desk) -> None:
     desk.send(c.RecordPurchase("anna", "o1", (Line("deposit", 0, 500, 500), Line("tea", 1, 700, 700))))
     assert desk.when("#0 of o1 comes back as f1").balance("anna") == 7

@@ -1,6 +1,6 @@
 """Points that change hands."""
 
-from ledger.events import PointsTransferredIn, PointsTransferredOut
+from ledger.events import PointsForfeited, PointsTransferredIn, PointsTransferredOut
 from tests.unit.ledger.desk import Desk
 
 
@@ -21,6 +21,17 @@ def test_transferred_points_keep_cost_origin_earning_time_and_month(desk: Desk) 
     assert (child.points, child.unit_cost, child.issued) == (60, "1/100", "2025-12")
     assert (child.source.type, child.source.id) == ("order", "shop/o9")
     assert child.earned_at == desk.lines.moment("2025-12-05")
+
+
+def test_points_keep_their_cost_through_every_hand(desk: Desk) -> None:
+    """Edge cases 2 and 4: given away, spent to the last point, come back of a refund, held and released."""
+    desk.given("anna earns 100 costing 1/200", "anna gives 100 to bo")
+    desk.given("bo buys tea 1.00 as o1 paying 100 points worth 1.00", "all of o1 comes back as f1")
+    desk.given("bo holds 100 as h1", "bo releases h1")
+    (out,) = desk.when("bo gives 100 to cai").events(PointsTransferredOut)
+    (back,) = desk.when("cai loses 100 because of error").events(PointsForfeited)
+    assert [(part.unit_cost, part.root) for part in out.parts] == [("1/200", "anna:1")]
+    assert [(lot.unit_cost, lot.root) for lot in back.lots] == [("1/200", "anna:1")]
 
 
 def test_points_passed_on_twice_still_name_the_lot_that_was_granted(desk: Desk) -> None:
