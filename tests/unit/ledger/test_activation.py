@@ -2,8 +2,9 @@
 
 import pytest
 
-from ledger.commands import Activate
+from ledger.commands import Activate, Earn
 from ledger.events import PointsActivated, PointsClawedBack, Source
+from ledger.quantities import Amount
 from tests.unit.ledger.desk import Desk
 
 DELIVERED = "order shop/o1 of anna is activated"
@@ -59,6 +60,26 @@ def test_a_lot_that_does_not_wait_is_refused_and_with_it_the_others(desk: Desk, 
     then = desk.when(f"lots anna:1 {lot} of anna are activated")
     assert then.refused("NOTHING_AWAITS", member="anna", lot=lot)
     assert then.pending("anna") == 10
+
+
+def test_points_may_be_activated_the_moment_they_are_earned_and_not_when_they_have_opened(desk: Desk) -> None:
+    """Edge case 14: the clock decides, to the microsecond."""
+    desk.given(
+        "anna earns 10 for visit 1 waiting available 2026-02-01",
+        "anna earns 20 for visit 2 waiting available 2026-02-01",
+    )
+    assert desk.when("visit 1 of anna is activated").open("anna") == 10
+    desk.given("time passes to 2026-02-01 00:00")
+    assert desk.when("visit 2 of anna is activated").refused("NOTHING_AWAITS", lot="anna:2")
+
+
+def test_points_of_two_units_that_wait_for_one_thing_are_activated_together(desk: Desk) -> None:
+    desk.given("anna earns 10 for order 7 waiting", "bo earns 1")
+    desk.send(Earn("anna", Amount("stars", 20), Source("order", "7", "STARS"), awaits_activation=True))
+    then = desk.when("lots anna:1 anna:2 of anna are activated")
+    (points, stars) = then.events(PointsActivated)
+    assert [(row.lot, row.points) for row in points.lots] == [("anna:1", 10)]
+    assert [(row.lot, row.points) for row in stars.lots] == [("anna:2", 20)]
 
 
 def test_points_are_activated_once(desk: Desk) -> None:

@@ -40,7 +40,10 @@ def test_an_adjustment_of_a_grant_takes_its_own_points_first(desk: Desk) -> None
         (c.Adjust("anna", Amount("points", 5), "x", ""), "approver"),
         (c.Adjust("anna", Amount("points", 5), "x", "till-1"), "approver"),
         (c.Adjust("anna", Amount("points", 5), "x", "manager", "anna:1"), "lot"),
+        (c.Adjust("anna", Amount("points", 1), "x", "manager", "anna:1"), "lot"),
         (c.Adjust("anna", Amount("points", 5), "x", "manager", "", 1), "expires_at"),
+        (c.Adjust("anna", Amount("points", 5), "x", "manager", "", 1_767_240_000_000_000), "expires_at"),
+        (c.Adjust("anna", Amount("points", -1), "x", "manager", "", 2**60), "expires_at"),
         (c.Adjust("anna", Amount("points", -5), "x", "manager", "", 2**60), "expires_at"),
         (c.Reverse(bytes(16), ""), "reason"),
         (c.Reverse(bytes(16), "x", 0), "points"),
@@ -100,6 +103,21 @@ def test_a_debt_that_was_paid_meanwhile_comes_back_in_the_lot_it_was_owed_for(de
     desk.given("anna earns 70 expiring 2026-06-30")
     then = desk.when(f"command {reversal} is reversed")
     assert (then.debt("anna"), then.lots("anna")) == (0, [(70, "2026-03-31")])
+
+
+def test_a_reversal_owes_in_full_also_above_the_limit(desk: Desk) -> None:
+    """Edge case 1: the limit is about the money of a refund, and here there is none."""
+    desk.opens(debt_limit=10)
+    desk.given("anna earns 50", "anna gives 50 to bo")
+    then = desk.when(f"command {desk.ids - 1} is reversed")
+    (clawed,) = then.events(PointsClawedBack)
+    assert (clawed.debt, clawed.deducted, clawed.waived, then.debt("anna")) == (50, 0, 0, 50)
+
+
+def test_a_single_point_is_given_and_taken(desk: Desk) -> None:
+    assert desk.when("anna gets 1 because of goodwill").open("anna") == 1
+    assert desk.when("1 of command 5 is reversed").open("anna") == 0
+    assert desk.when("anna gets 1 because of goodwill", "anna loses 1 because of error").open("anna") == 0
 
 
 def test_a_forfeit_is_reversed_to_its_own_lots(desk: Desk) -> None:

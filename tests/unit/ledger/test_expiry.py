@@ -115,6 +115,19 @@ def test_a_redemption_that_times_out_gives_points_and_stock_back(desk: Desk) -> 
     assert desk.when("r1 is fulfilled").refused("REDEMPTION_CLOSED", state="TIMED_OUT")
 
 
+def test_all_that_times_out_by_the_very_moment_is_swept_together(desk: Desk) -> None:
+    """Edge case 3: holds, a redemption, another hold, and a lock."""
+    desk.opens(hold_seconds=3_600)
+    desk.given("mug@shop receives 3", "reward mug costs 10 from mug@shop", "anna earns 100")
+    desk.given("anna holds 5 as h1", "anna redeems mug as r1", "anna holds 7 as h2", "mug@shop locks 1 as k1")
+    desk.given("time passes to 2026-01-01 13:00")
+    then = desk.when("what is due for anna by 2026-01-01 13:00 is posted")
+    assert (then.open("anna"), then.held("anna")) == (100, 0)
+    assert then.story.count("PointsReleased") == 3
+    then = desk.when("what is due at mug@shop by 2026-01-01 13:00 is posted")
+    assert (then.story, then.stock("mug@shop")) == (["StockReleased"], (3, 0, 0))
+
+
 def test_a_hundred_holds_at_most_time_out_in_one_sweep(desk: Desk) -> None:
     desk.opens()
     desk.given("anna earns 1000")

@@ -118,6 +118,18 @@ def test_what_is_not_captured_of_expired_lots_expires_at_once(desk: Desk) -> Non
     assert expiries(desk) == [("2026-01-03", 40)]
 
 
+def test_all_that_is_held_is_captured_by_its_number(desk: Desk) -> None:
+    then = desk.when("anna earns 3000000000", "anna holds 2000000000 as h1", "anna captures 2000000000 of h1")
+    assert (then.story, then.held("anna")) == (["PointsRedeemed"], 0)
+
+
+def test_a_part_that_takes_nothing_of_a_lot_gives_all_of_it_back(desk: Desk) -> None:
+    """Edge case 25."""
+    desk.given("anna earns 1 expiring 2026-03-31", "anna earns 199 expiring 2026-06-30", "anna holds 200 as h1")
+    then = desk.when("anna captures 100 of h1")
+    assert then.lots("anna") == [(1, "2026-03-31"), (99, "2026-06-30")]
+
+
 def test_no_more_is_captured_than_is_held(desk: Desk) -> None:
     desk.given("anna earns 60", "anna holds 50 as h1")
     assert desk.when("anna captures 51 of h1").refused("QUANTITY_EXCEEDED", wanted=51, left=50)

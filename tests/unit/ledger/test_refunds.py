@@ -6,6 +6,7 @@ from ledger import commands as c
 from ledger import events as e
 from ledger.events import Line, PointsClawedBack, PurchaseReturned, Tender, TenderType
 from ledger.quantities import Amount
+from ledger.receipts import Refunded
 from ledger.settings import Clawback, EarningBase
 from tests.unit.ledger.desk import Desk, Then
 
@@ -192,6 +193,103 @@ def test_points_that_come_back_with_a_refund_pay_its_debt(desk: Desk) -> None:
     then = desk.when("all of o1 comes back as f1")
     assert then.story == ["PurchaseReturned", "PointsClawedBack", "PointsReinstated", "DebtRepaid"]
     assert (then.open("anna"), then.debt("anna")) == (990, 0)
+
+
+def test_what_earned_nothing_comes_back_without_taking_anything(desk: Desk) -> None:
+    """Edge case 1."""
+    desk.opens(earning_rate="0")
+    desk.given("anna buys tea 5.00 as o1 paying cash 5.00", "anna earns 10")
+    then = desk.when("all of o1 comes back as f1")
+    assert then.story == ["PurchaseReturned"]
+    assert then.receipt.refunded == Refunded((Tender(TenderType.CASH, 500),), 0, 0, 0, 0)
+
+
+def test_points_that_paid_no_money_go_back_with_the_last_line(desk: Desk) -> None:
+    """Edge case 2: ten points at a hundred for a cent have no share of any line."""
+    desk.opens(point_value="1/100")
+    desk.given("anna earns 10 expiring 2026-03-31", "anna earns 20 expiring 2026-06-30")
+    desk.given("anna buys tea 5.00, cup 5.00 as o1 paying cash 10.00, 10 points worth 0.00")
+    assert desk.when("#0 of o1 comes back as f1").lots("anna")[0] == (20, "2026-06-30")
+    assert desk.when("#1 of o1 comes back as f2").lots("anna") == [(10, "2026-03-31"), (20, "2026-06-30")]
+
+
+def test_a_gift_on_a_bill_comes_back_for_nothing(desk: Desk) -> None:
+    """Edge case 2: also after all that was paid went back."""
+    desk.given("anna buys tea 5.00, gift 0.00 as o1 paying cash 5.00", "#0 of o1 comes back as f1")
+    then = desk.when("#1 of o1 comes back as f2")
+    assert then.receipt.refunded is not None
+    assert then.receipt.refunded.tenders == (Tender(TenderType.CASH, 0),)
+
+
+def test_what_is_taken_stays_taken_where_points_that_come_back_expire_at_once(desk: Desk) -> None:
+    """Edge cases 1 and 2: all in one commit."""
+    desk.given("anna earns 100 expiring 2026-01-31")
+    desk.given("anna buys tea 51.00 as o1 paying cash 50.00, 100 points worth 1.00", "time passes to 2026-02-01 00:00")
+    then = desk.when("all of o1 comes back as f1")
+    assert then.story == ["PurchaseReturned", "PointsClawedBack", "PointsReinstated", "PointsExpired"]
+    assert then.balance("anna") == 0
+
+
+def test_a_debt_one_point_above_the_limit_is_kept_back_of_the_money(desk: Desk) -> None:
+    """Edge case 1: up to the limit it is owed."""
+    for limit, expected in ((50, (0, 50)), (49, (1, 49))):
+        one = Desk()
+        try:
+            one.opens(debt_limit=limit)
+            one.given("anna buys tea 50.00 as o1 paying cash 50.00", "anna gives 50 to bo")
+            (returned,) = (then := one.when("all of o1 comes back as f1")).events(PurchaseReturned)
+            assert (returned.deducted, then.debt("anna")) == expected
+        finally:
+            one.close()
+
+
+def test_no_refund_is_kept_back_for_more_than_its_own_points(desk: Desk) -> None:
+    """Edge case 1: what was owed above the limit before, such as by a reversal, no refund's money pays."""
+    desk.opens(debt_limit=10)
+    desk.given("anna earns 500")
+    grant = desk.ids
+    desk.given("anna buys tea 50.00 as o1 paying cash 50.00", "anna gives 550 to bo")
+    assert desk.given(f"command {grant} is reversed").debt("anna") == 500
+    (returned,) = (then := desk.when("all of o1 comes back as f1")).events(PurchaseReturned)
+    assert (returned.deducted, then.debt("anna")) == (50, 500)
+
+
+def test_points_that_are_worth_no_money_are_owed_whatever_the_limit(desk: Desk) -> None:
+    """Edge case 1: there is nothing that could be kept back for them."""
+    desk.opens(debt_limit=0, point_value="0")
+    desk.given("anna buys tea 50.00 as o1 paying cash 50.00", "anna gives 50 to bo")
+    (returned,) = (then := desk.when("all of o1 comes back as f1")).events(PurchaseReturned)
+    assert (returned.deducted, then.debt("anna")) == (0, 50)
+
+
+def test_points_of_another_unit_that_come_back_pay_no_debt(desk: Desk) -> None:
+    """Edge case 1: limits and debts are per unit."""
+    desk.opens(debt_limit=0)
+    desk.given("anna earns 40 stars")
+    desk.given("anna buys tea 50.40 as o1 paying cash 50.00, 40 stars worth 0.40", "anna gives 50 to bo")
+    (returned,) = (then := desk.when("all of o1 comes back as f1")).events(PurchaseReturned)
+    assert (returned.deducted, then.debt("anna"), then.open("anna", "stars")) == (50, 0, 40)
+
+
+def test_points_that_come_back_in_several_lots_pay_a_debt_one_after_the_other(desk: Desk) -> None:
+    """Edge case 1: what the first of them paid, the next need not."""
+    desk.opens(earning_rate="0")
+    desk.given("anna earns 40 costing 1/200", "anna earns 70")
+    grant = desk.ids
+    desk.given("anna holds 20 as h1", "anna holds 20 as h2")
+    desk.given("anna buys tea 0.40 as o1 paying 20 points of h1 worth 0.20, 20 points of h2 worth 0.20")
+    desk.given("anna gives 70 to bo", f"30 of command {grant} is reversed")
+    then = desk.when("all of o1 comes back as f1")
+    assert [lot.points for repaid in then.events(e.DebtRepaid) for lot in repaid.lots] == [20, 10]
+    assert (then.open("anna"), then.debt("anna")) == (10, 0)
+
+
+def test_a_debt_that_gifts_pay_keeps_their_cost(desk: Desk) -> None:
+    """Edge cases 1 and 4: finance sees what the points that paid had cost."""
+    desk.given("anna buys tea 50.00 as o1 paying cash 50.00", "anna gives 50 to bo", "all of o1 comes back as f1")
+    desk.given("cai earns 30 costing 1/200")
+    (repaid,) = desk.when("cai gives 30 to anna").events(e.DebtRepaid)
+    assert [(lot.unit_cost, lot.points) for lot in repaid.lots] == [("1/200", 30)]
 
 
 def test_a_refund_is_recorded_once(desk: Desk) -> None:

@@ -61,12 +61,12 @@ REFUSALS: list[tuple[str, str, dict[str, Any]]] = [
     ("anna captures h1 on 2025-12-31", "OUT_OF_ORDER", EARLY),
     ("anna releases h1 on 2025-12-31", "OUT_OF_ORDER", EARLY),
     (
-        "anna captures h1 on 2026-01-03",
+        "anna captures h1 on 2026-01-02",
         "HOLD_EXPIRED",
         {"hold": "h1", "expired_at": "2026-01-02 12:00"},
     ),
     (
-        "anna buys tea 0.20 as o2 paying 20 points of h1 worth 0.20 on 2026-01-03",
+        "anna buys tea 0.20 as o2 paying 20 points of h1 worth 0.20 on 2026-01-02",
         "HOLD_EXPIRED",
         {"hold": "h1", "expired_at": "2026-01-02 12:00"},
     ),
@@ -85,7 +85,7 @@ REFUSALS: list[tuple[str, str, dict[str, Any]]] = [
         {"lot": "anna:1", "expires_at": "2026-04-01 00:00"},
     ),
     (
-        "lots anna:1 of anna live until 2026-12-31 for care on 2026-04-02",
+        "lots anna:1 of anna live until 2026-12-31 for care on 2026-04-01 00:00",
         "LOT_EXPIRED",
         {"lot": "anna:1", "expired_at": "2026-04-01 00:00"},
     ),
@@ -124,7 +124,7 @@ REFUSALS: list[tuple[str, str, dict[str, Any]]] = [
     ("2 of r1 are fulfilled", "QUANTITY_EXCEEDED", {"redemption": "r1", "wanted": 2, "left": 1}),
     ("r1 is fulfilled on 2025-12-31", "OUT_OF_ORDER", EARLY),
     (
-        "r1 is fulfilled on 2026-01-09",
+        "r1 is fulfilled on 2026-01-08",
         "HOLD_EXPIRED",
         {"hold": "redemption:r1", "expired_at": "2026-01-08 12:00"},
     ),
@@ -132,7 +132,7 @@ REFUSALS: list[tuple[str, str, dict[str, Any]]] = [
     ("mug@shop locks 1 as k1", "LOCK_EXISTS", {"lock": "k1"}),
     ("mug@shop ships k9", "LOCK_NOT_FOUND", {"lock": "k9"}),
     ("mug@shop ships k1 on 2025-12-31", "OUT_OF_ORDER", EARLY),
-    ("mug@shop ships k1 on 2026-01-03", "LOCK_EXPIRED", {"lock": "k1", "expired_at": "2026-01-02 12:00"}),
+    ("mug@shop ships k1 on 2026-01-02", "LOCK_EXPIRED", {"lock": "k1", "expired_at": "2026-01-02 12:00"}),
     ("mug@shop locks 3 as k2", "OUT_OF_STOCK", MUGS | {"wanted": 3, "available": 2, "substitutes": []}),
     ("mug@shop sends 3 to depot", "OUT_OF_STOCK", MUGS | {"wanted": 3, "available": 2, "substitutes": []}),
     ("mug@shop sends 1 to shop", "SAME_LOCATION", MUGS),
