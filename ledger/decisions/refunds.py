@@ -178,7 +178,7 @@ def _tenders_back(order: Order, purchase: e.PurchaseRecorded, due: int) -> list[
     Largest remainder; so no tender ever gives more than it paid, and the last refund gives the rest of each.
     """
     left = [tender.amount - back for tender, back in zip(purchase.tenders, order.paid_back, strict=True)]
-    return split(due, left) if any(left) else [0] * len(left)
+    return split(due, left)
 
 
 def _points_back(order: Order, purchase: e.PurchaseRecorded, back: list[int], *, whole: bool) -> Back:

@@ -1,5 +1,7 @@
 """What the log keeps of a command: all that it was told and that somebody asks for later, finance above all."""
 
+from typing import Any
+
 import pytest
 
 from ledger import commands as c
@@ -100,16 +102,16 @@ def test_a_correction_keeps_its_reason_and_who_approved_it(desk: Desk) -> None:
 
 def test_whatever_a_reversal_moves_names_the_command_that_it_reverses(desk: Desk) -> None:
     """Edge case 10: there and back again."""
-    desk.given("anna earns 100")
-    for kind in (e.PointsClawedBack, e.PointsReinstated):
-        target = f"{desk.ids:032x}"
-        (event,) = desk.when(f"command {desk.ids} is reversed").events(kind)
-        assert event.reverses == target
-    desk.given("anna loses 10 because of error")
-    for moved in (e.PointsReinstated, e.PointsForfeited):
-        target = f"{desk.ids:032x}"
-        (event,) = desk.when(f"command {desk.ids} is reversed").events(moved)
-        assert event.reverses == target
+    there_and_back: list[tuple[str, tuple[Any, Any]]] = [
+        ("anna earns 100", (e.PointsClawedBack, e.PointsReinstated)),
+        ("anna loses 10 because of error", (e.PointsReinstated, e.PointsForfeited)),
+    ]
+    for line, kinds in there_and_back:
+        desk.given(line)
+        for kind in kinds:
+            target = f"{desk.ids:032x}"
+            (event,) = desk.when(f"command {desk.ids} is reversed").events(kind)
+            assert event.reverses == target
     desk.given("anna gives 20 to bo")
     target = f"{desk.ids:032x}"
     then = desk.when(f"command {desk.ids} is reversed")

@@ -262,6 +262,21 @@ def test_points_that_are_worth_no_money_are_owed_whatever_the_limit(desk: Desk) 
     assert (returned.deducted, then.debt("anna")) == (0, 50)
 
 
+def test_no_money_is_kept_back_for_what_the_points_that_come_back_will_pay(desk: Desk) -> None:
+    """Edge cases 1 and 2: unless they expire the moment that they come back."""
+    for moment, expected in ((-1, (0, 0)), (0, (50, 0))):
+        one = Desk()
+        try:
+            one.opens(debt_limit=0)
+            one.given("anna earns 50 expiring 2026-01-31")
+            one.given("anna buys tea 50.50 as o1 paying cash 50.00, 50 points worth 0.50", "anna gives 50 to bo")
+            one.running.clock.instant = one.lines.end_of("2026-01-31") + moment
+            (returned,) = (then := one.when("all of o1 comes back as f1")).events(PurchaseReturned)
+            assert (returned.deducted, then.debt("anna")) == expected
+        finally:
+            one.close()
+
+
 def test_points_of_another_unit_that_come_back_pay_no_debt(desk: Desk) -> None:
     """Edge case 1: limits and debts are per unit."""
     desk.opens(debt_limit=0)
