@@ -30,10 +30,10 @@ class Clawed(NamedTuple):
         unit: str,
         grant: Taken,
         *,
+        reason: str,
         order: str = "",
         refund: str = "",
         reverses: str = "",
-        reason: str = "",
         approver: str = "",
     ) -> e.PointsClawedBack:
         """What the log says of it."""

@@ -3,7 +3,7 @@
 import pytest
 
 from ledger import commands as c
-from ledger.events import PointsClawedBack, PointsEarned, PointsForfeited, PointsReinstated
+from ledger.events import PointsClawedBack, PointsEarned, PointsForfeited, PointsReinstated, PointsTransferredOut
 from ledger.quantities import Amount
 from ledger.settings import Clawback
 from tests.unit.ledger.desk import Desk
@@ -118,6 +118,52 @@ def test_a_single_point_is_given_and_taken(desk: Desk) -> None:
     assert desk.when("anna gets 1 because of goodwill").open("anna") == 1
     assert desk.when("1 of command 5 is reversed").open("anna") == 0
     assert desk.when("anna gets 1 because of goodwill", "anna loses 1 because of error").open("anna") == 0
+
+
+def test_a_debt_that_was_paid_in_full_comes_back_beside_what_was_taken(desk: Desk) -> None:
+    """Edge case 10: the grant has all its points again, and nobody owes less than nothing."""
+    desk.given("anna earns 100 expiring 2026-03-31")
+    earn = desk.ids
+    desk.given("anna gives 60 to bo", f"command {earn} is reversed")
+    reversal = desk.ids
+    assert desk.given("anna earns 60 expiring 2026-06-30").debt("anna") == 0
+    then = desk.when(f"command {reversal} is reversed")
+    assert (then.debt("anna"), then.lots("anna")) == (0, [(100, "2026-03-31")])
+    (back,) = then.events(PointsReinstated)
+    assert back.grant is not None
+    assert (back.grant.lot, back.grant.points, back.debt) == ("anna:1", 100, 0)
+
+
+def test_a_grant_that_was_restored_and_spent_is_owed_when_it_is_reversed_again(desk: Desk) -> None:
+    """Edge case 10: like any grant."""
+    desk.given("anna earns 100 expiring 2026-03-31")
+    for _ in range(2):
+        desk.given(f"command {desk.ids} is reversed")
+    restored = desk.ids
+    desk.given("anna gives 80 to bo")
+    then = desk.when(f"command {restored} is reversed")
+    assert (then.open("anna"), then.debt("anna")) == (0, 80)
+
+
+def test_a_transfer_of_several_lots_goes_back_in_parts_lot_by_lot(desk: Desk) -> None:
+    """Edge case 10: each part goes on where the one before ended."""
+    desk.given("anna earns 20 expiring 2026-02-28", "anna earns 20 expiring 2026-03-31")
+    desk.given("anna earns 20 expiring 2026-04-30", "anna gives 60 to bo")
+    transfer = desk.ids
+    parts = []
+    for points in (21, 29, 10):
+        (out,) = desk.when(f"{points} of command {transfer} is reversed").events(PointsTransferredOut)
+        parts.append([(part.lot, part.points) for part in out.parts])
+    assert parts == [[("bo:1", 20), ("bo:2", 1)], [("bo:2", 19), ("bo:3", 10)], [("bo:3", 10)]]
+
+
+def test_neither_a_group_nor_a_sweep_is_reversed(desk: Desk) -> None:
+    """Edge case 10: a reversal is of the one thing that a command moved."""
+    desk.given("cai earns 5 expiring 2026-01-31")
+    assert desk.together("anna earns 5", "bo earns 7").accepted
+    assert desk.when(f"command {desk.ids} is reversed").refused("NOT_REVERSIBLE", use="")
+    desk.given("time passes to 2026-02-01", "what is due for cai by 2026-02-01 is posted")
+    assert desk.when(f"command {desk.ids} is reversed").refused("NOT_REVERSIBLE", use="")
 
 
 def test_a_forfeit_is_reversed_to_its_own_lots(desk: Desk) -> None:

@@ -86,6 +86,35 @@ def test_other_lots_give_what_the_orders_own_lack(desk: Desk) -> None:
     assert (parts_of(then), then.open("anna"), then.debt("anna")) == ((30, 20, 0, 0), 0, 20)
 
 
+def test_as_many_other_lots_give_as_are_needed(desk: Desk) -> None:
+    """Edge case 1: also where the order's own points would have been the next to be spent."""
+    desk.opens(lot_months=1)
+    desk.given("anna buys tea 50.00 as o1", "anna gives 30 to bo")
+    desk.given("anna earns 10 expiring 2026-05-31", "anna earns 50 expiring 2026-06-30")
+    then = desk.when("all of o1 comes back as f1")
+    assert (parts_of(then), then.lots("anna")) == ((50, 0, 0, 0), [(30, "2026-06-30")])
+
+
+def test_a_late_refund_takes_what_came_since_before_anything_is_owed(desk: Desk) -> None:
+    """Edge cases 1 and 9: the points are there, although they were not on its own day."""
+    desk.given("cai earns 50", "anna buys tea 50.00 as o1", "anna gives 50 to bo", "time passes to 2026-01-08")
+    desk.given("cai gives 50 to anna")
+    then = desk.when("all of o1 comes back as f1 on 2026-01-05")
+    assert (parts_of(then), then.balance("anna")) == ((50, 0, 0, 0), 0)
+
+
+def test_what_waits_is_taken_until_the_moment_that_it_ends(desk: Desk) -> None:
+    """Edge cases 1 and 18."""
+    for moment, owed in ((-1, 20), (0, 50)):
+        one = Desk()
+        try:
+            one.given("anna buys tea 50.00 as o1", "anna gives 50 to bo", "anna earns 30 waiting expiring 2026-01-31")
+            one.running.clock.instant = one.lines.end_of("2026-01-31") + moment
+            assert one.when("all of o1 comes back as f1").debt("anna") == owed
+        finally:
+            one.close()
+
+
 def test_three_lines_are_clawed_back_without_a_leak(desk: Desk) -> None:
     """Edge case 7: 3 lines of 3.33 at 1.5 points earn 14; taken back one by one they sum to 14: 5 + 5 + 4."""
     desk.opens(earning_rate="3/200")
@@ -289,14 +318,15 @@ def test_points_of_another_unit_that_come_back_pay_no_debt(desk: Desk) -> None:
 def test_points_that_come_back_in_several_lots_pay_a_debt_one_after_the_other(desk: Desk) -> None:
     """Edge case 1: what the first of them paid, the next need not."""
     desk.opens(earning_rate="0")
-    desk.given("anna earns 40 costing 1/200", "anna earns 70")
+    desk.given("anna earns 60", "anna earns 70")
     grant = desk.ids
-    desk.given("anna holds 20 as h1", "anna holds 20 as h2")
-    desk.given("anna buys tea 0.40 as o1 paying 20 points of h1 worth 0.20, 20 points of h2 worth 0.20")
+    desk.given("anna holds 20 as h1", "anna holds 20 as h2", "anna holds 20 as h3")
+    twenty = ", ".join(f"20 points of h{number} worth 0.20" for number in (1, 2, 3))
+    desk.given(f"anna buys tea 0.60 as o1 paying {twenty}")
     desk.given("anna gives 70 to bo", f"30 of command {grant} is reversed")
     then = desk.when("all of o1 comes back as f1")
     assert [lot.points for repaid in then.events(e.DebtRepaid) for lot in repaid.lots] == [20, 10]
-    assert (then.open("anna"), then.debt("anna")) == (10, 0)
+    assert (then.open("anna"), then.debt("anna")) == (30, 0)
 
 
 def test_a_debt_that_gifts_pay_keeps_their_cost(desk: Desk) -> None:

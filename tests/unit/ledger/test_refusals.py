@@ -191,7 +191,7 @@ def test_a_refusal_states_what_became_of_what_was_there(
 def test_a_transfer_whose_points_expired_is_not_reversed(desk: Desk) -> None:
     """Edge case 10: it goes back out of the lots that it made, as far as they live."""
     desk.given("bo earns 5 expiring 2026-01-31", "bo earns 7 expiring 2026-03-31", "bo gives 12 to anna")
-    desk.given("time passes to 2026-02-01")
+    desk.given("time passes to 2026-02-01 00:00")
     facts = {"member": "anna", "unit": "points", "wanted": 12, "spendable": 7}
     assert told(desk, f"command {desk.ids} is reversed") == ("INSUFFICIENT_POINTS", facts)
 
