@@ -71,6 +71,27 @@ def test_a_released_hold_whose_points_expired_pays_nothing(desk: Desk) -> None:
     assert (then.story, then.debt("anna")) == (["PointsReleased", "PointsExpired"], 50)
 
 
+def test_released_points_of_several_lots_pay_what_is_owed_and_no_more(desk: Desk) -> None:
+    """Edge case 1."""
+    desk.given(
+        "anna earns 20 expiring 2026-03-31", "anna earns 20 expiring 2026-04-30", "anna earns 20 expiring 2026-05-31"
+    )
+    desk.given("anna holds 60 as h1", "anna buys tea 30.00 as o1", "anna gives 30 to bo", "all of o1 comes back as f1")
+    then = desk.when("anna releases h1")
+    (repaid,) = then.events(e.DebtRepaid)
+    assert [(lot.lot, lot.points) for lot in repaid.lots] == [("anna:1", 20), ("anna:2", 10)]
+    assert (then.lots("anna"), then.debt("anna")) == ([(10, "2026-04-30"), (20, "2026-05-31")], 0)
+
+
+def test_points_that_end_the_moment_they_are_released_pay_nothing(desk: Desk) -> None:
+    """Edge cases 1 and 3: they expire, and once only."""
+    desk.given("anna earns 20 expiring 2026-01-02", "anna holds 20 as h1")
+    desk.given("anna buys tea 30.00 as o1", "anna gives 30 to bo", "all of o1 comes back as f1")
+    desk.running.clock.instant = desk.lines.end_of("2026-01-02")
+    then = desk.when("anna releases h1")
+    assert (then.story, then.debt("anna")) == (["PointsReleased", "PointsExpired"], 30)
+
+
 def test_the_orders_own_points_are_taken_first_then_those_that_expire_first(desk: Desk) -> None:
     """Edge case 1: first from that order's lots."""
     desk.given("anna earns 20 expiring 2026-02-01", "anna buys tea 50.00 as o1", "anna earns 30 expiring 2026-03-01")
