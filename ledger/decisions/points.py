@@ -224,8 +224,8 @@ def transferred(
     taken: Taken,
     at: Instant,
     *,
+    sent_on: str,
     reverses: str = "",
-    sent_on: str = "",
     back_on: str = "",
 ) -> Events:
     """The events by which points taken from one member's lots come to another's.

@@ -81,6 +81,8 @@ BAD: list[tuple[str, c.Command, str]] = [
     ("hold in unknown unit", c.Hold("h1", "anna", Amount("miles", 5)), "points.unit"),
     ("hold that ends now", c.Hold("h1", "anna", P, NOW), "expires_at"),
     ("hold too long", c.Hold("h1", "anna", P, NOW + 8 * 86_400_000_000), "expires_at"),
+    ("nothing captured", c.CaptureHold("h1", "anna", 0), "points"),
+    ("capture below nothing", c.CaptureHold("h1", "anna", amount=-1), "amount"),
     ("nothing given", c.Transfer("anna", "bo", Amount("points", 0)), "points.value"),
     ("debt given", c.Transfer("anna", "bo", Amount("points", -5)), "points.value"),
     ("sweep of the future", c.ExpireDue(NOW + 1, "anna"), "cut_off"),

@@ -76,6 +76,19 @@ def test_a_sweep_posts_a_thousand_lots_at_most_and_the_next_one_the_rest(desk: D
     assert desk.when(SWEPT).story == []
 
 
+def test_a_sweep_posts_as_many_lots_as_it_may_whatever_their_days(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edge case 21: the rest stays due."""
+    monkeypatch.setattr("ledger.decisions.due.LOTS_MAX", 3)
+    desk.given("anna earns 1 expiring 2026-01-10", "anna earns 2 expiring 2026-01-10")
+    desk.given("anna earns 4 expiring 2026-01-11", "anna earns 8 expiring 2026-01-11", "time passes to 2026-02-01")
+    sweeps = [desk.when("what is due for anna by 2026-02-01 is posted").events(PointsExpired) for _ in range(3)]
+    assert [[part.lot for event in events for part in event.parts] for events in sweeps] == [
+        ["anna:1", "anna:2", "anna:3"],
+        ["anna:4"],
+        [],
+    ]
+
+
 def test_a_sweep_skips_held_points(desk: Desk) -> None:
     """Edge case 3."""
     desk.opens(hold_seconds=200 * 86_400)
