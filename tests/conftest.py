@@ -17,6 +17,20 @@ TEMPLATE = "loyalty_template"
 _numbers = count(1)
 
 
+FIGURE = "figure"
+"""The property under which a test keeps a figure that it measured."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests measured, wherever they ran."""
+    reports = [report for report in terminalreporter.getreports("passed") if report.when == "call"]
+    figures = [(report, text) for report in reports for name, text in report.user_properties if name == FIGURE]
+    if figures:
+        terminalreporter.section("measured, on a machine that others may use as well")
+    for report, text in figures:
+        terminalreporter.line(f"{report.nodeid.rpartition('/')[2]}: {text}")
+
+
 class Database(NamedTuple):
     """A fresh database with the ledger's tables."""
 

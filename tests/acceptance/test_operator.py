@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,15 +12,13 @@ import pytest
 from adapters.grpc.client import LedgerClient, Retries
 from adapters.postgres.embedded import EmbeddedServer, ServerState
 from tests.acceptance.shop import VIEWS, Shop, loyalty, read, wait_for_views
-from tests.integration.service import Service
+from tests.integration.service import Service, free_port
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Service]:
     """A service at a port of its own, which is the same after each start."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    service = Service(tmp_path / "data", LOYALTY_PORT=str(port))
+    service = Service(tmp_path / "data", LOYALTY_PORT=str(free_port()))
     yield service
     service.stop()
     EmbeddedServer(service.data_dir).destroy()

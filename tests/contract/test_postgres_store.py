@@ -21,9 +21,9 @@ from ledger.ports import Snapshot, Store
 from ledger.receipts import Outcome, Receipt
 from tests.contract.batches import ANNA, Entry, batch_on, new_id
 from tests.contract.conftest import Database
-from tests.contract.cutting import CutAt, wire
 from tests.contract.history import ScriptedClock, requests_of, running
 from tests.contract.worlds import PostgresWorld, World, contents, records
+from tests.faults.proxy import CutAt, wire
 
 OpenStore = Callable[[World], Store]
 

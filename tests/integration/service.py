@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,13 @@ from loyalty.v1.queries_pb2_grpc import QueryServiceStub
 PROGRAMME = "shop"
 UNIT = "points"
 READY = "ready on "
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody uses now: for a service that keeps it from one start to the next."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
 
 
 class Service:
@@ -162,9 +170,9 @@ def header(command_id: str | None = None, **fields: Any) -> t.Header:
     return made
 
 
-def open_programme(commands: CommandServiceStub, **settings: Any) -> None:
+def settings(**changes: Any) -> t.Settings:
     """A programme on the wall clock, one point a yuan."""
-    made = t.Settings(
+    return t.Settings(
         zone="Asia/Shanghai",
         clock=t.CLOCK_KIND_WALL,
         units=[t.PointUnit(name=UNIT)],
@@ -175,9 +183,13 @@ def open_programme(commands: CommandServiceStub, **settings: Any) -> None:
         rounding=t.ROUNDING_DOWN,
         point_value="1",
         lot_months=12,
-        **settings,
+        **changes,
     )
-    commands.OpenProgramme(c.OpenProgrammeRequest(header=header(), settings=made))
+
+
+def open_programme(commands: CommandServiceStub, **changes: Any) -> None:
+    """Open the programme."""
+    commands.OpenProgramme(c.OpenProgrammeRequest(header=header(), settings=settings(**changes)))
 
 
 def enrol(commands: CommandServiceStub, *members: str) -> None:

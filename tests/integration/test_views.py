@@ -23,6 +23,7 @@ from ledger.settings import Activity, ClockKind, Inactivity
 from ledger.writer import Answer
 from projections.queries import DueSubject, EntryRow, NotFound, TooFarBehind
 from tests.conftest import Database
+from tests.integration.against_oracle import check_balances, check_goods, debt_of, settled
 from tests.integration.views_world import World, caught_up, projecting, running_world
 from tests.oracle.facts import Member, Programme
 from tests.oracle.model import Oracle
@@ -58,7 +59,7 @@ async def test_views_agree_with_the_log_and_with_receipts(world: World, seed: in
     await caught_up(world)
     for programme in oracle.programmes.values():
         for member in programme.members.values():
-            await check_balances(world.queries, oracle, programme, member)
+            await check_balances(world.queries, oracle, programme, member, days=(0, 1, 3, 50))
             await check_lots(world.queries, oracle, programme, member)
             await check_entries(world, programme, member)
         await check_goods(world.queries, programme)
@@ -86,33 +87,6 @@ def receipt_time(oracle: Oracle, programme: str, balance: Balance) -> Instant:
     """What a receipt is as of: the present, or the member's last event, if tills were ahead of the clock."""
     account = oracle.programmes[programme].members[balance.member].accounts[balance.unit]
     return max(oracle.present(programme), account.settled_at)
-
-
-async def check_balances(queries: PostgresQueries, oracle: Oracle, programme: Programme, member: Member) -> None:
-    """At the last event of the member and at later times, when lots open and expire."""
-    begin = settled(oracle, programme, member)
-    for at in (begin, begin + DAY, begin + 3 * DAY, begin + 50 * DAY):
-        answer = await queries.balance(programme.name, member.id, as_of=at)
-        assert {b.unit: (b.open, b.pending, b.held, b.quarantined, b.debt) for b in answer.balances} == {
-            name: (
-                member.open(name, at),
-                member.pending(name, at),
-                member.held(name),
-                member.quarantined(name, at),
-                debt_of(member, name),
-            )
-            for name in (unit.name for unit in programme.settings.units)
-        }
-        assert answer.status == ("CLOSED" if member.closed else "FROZEN" if member.frozen else "ACTIVE")
-
-
-def settled(oracle: Oracle, programme: Programme, member: Member) -> Instant:
-    """The present, or the member's last event, if tills were ahead of the clock."""
-    return max([oracle.present(programme.name), *(account.settled_at for account in member.accounts.values())])
-
-
-def debt_of(member: Member, unit: str) -> int:
-    return member.accounts[unit].debt if unit in member.accounts else 0
 
 
 async def check_lots(queries: PostgresQueries, oracle: Oracle, programme: Programme, member: Member) -> None:
@@ -163,30 +137,6 @@ async def check_entries(world: World, programme: Programme, member: Member) -> N
         owned = member.left(unit.name) + member.held(unit.name) - debt_of(member, unit.name)
         assert balances[unit.name] == owned
         assert held[unit.name] == member.held(unit.name)
-
-
-async def check_goods(queries: PostgresQueries, programme: Programme) -> None:
-    for name, redemption in programme.redemptions.items():
-        row = await queries.redemption(programme.name, name)
-        assert (row.state, bool(row.outbound)) == (redemption.stage, bool(redemption.placed.sku))
-        assert (row.fulfilled, row.cash_returned) == (redemption.fulfilled, redemption.returned)
-        assert row.quantity - row.fulfilled - row.cancelled == redemption.open
-        assert (row.member, row.points) == (
-            redemption.placed.member,
-            redemption.placed.price.points.value * redemption.placed.quantity,
-        )
-        assert (row.closed_at is None) == (redemption.open > 0)
-    page = await queries.inventory(programme.name)
-    told = {f"{item.sku}@{item.location}" for item in page.rows}
-    moved = {name for name, stock in programme.stocks.items() if stock.received or stock.counted or stock.transferred}
-    assert moved <= told <= set(programme.stocks)
-    for item in page.rows:
-        stock = programme.stocks[f"{item.sku}@{item.location}"]
-        assert (item.available, item.locked, item.shipped) == (stock.free, stock.locked, stock.shipped)
-        assert (item.received, item.on_hand, item.value) == (stock.received, stock.on_hand, stock.value)
-        assert (item.counted, item.transferred, item.shortage) == (stock.counted, stock.transferred, stock.shortage)
-        assert item.discontinued == (not programme.sells(item.sku, item.location))
-        assert await queries.stock_item(programme.name, item.sku, item.location) == item
 
 
 def due_in(programme: Programme, until: Instant) -> set[DueSubject]:
