@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from adapters.postgres.embedded import EmbeddedServer
+from adapters.postgres.embedded import EmbeddedServer, EmbeddedServerError
 from loyalty.v1 import commands_pb2 as c
 from tests.faults import checks
 from tests.faults.load import Journal, Load, attempt, send_again, under_load
@@ -56,14 +56,20 @@ class Stand:
             calls_per_second=calls_per_second,
         )
 
+    def pids(self) -> dict[str, int]:
+        """The process ids of the service and of PostgreSQL, as far as they run, by name."""
+        pids = self.service.pids()
+        with suppress(EmbeddedServerError):
+            pids[POSTGRESQL] = self.database.endpoint().pid
+        return pids
+
     def kill(self, name: str) -> float:
-        """Kill one process with SIGKILL, PostgreSQL or one of the service's; returns the moment."""
-        pid = self.database.endpoint().pid if name == POSTGRESQL else self.service.pids()[name]
-        os.kill(pid, signal.SIGKILL)
+        """Kill one process with SIGKILL; returns the moment."""
+        os.kill(self.pids()[name], signal.SIGKILL)
         return time.monotonic()
 
     def memory(self) -> dict[str, float]:
-        """What each process of the service takes now, in MiB."""
+        """What each process of the service takes now, in MiB; PostgreSQL shares its memory with its sessions."""
         taken = {}
         for name, pid in self.service.pids().items():
             with suppress(psutil.Error):  # it died in this very moment

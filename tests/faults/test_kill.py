@@ -58,29 +58,24 @@ def test_kill_9_of_one_process_is_made_good(tmp_path: Path, figure: Figure, vict
         with under_test.load() as load:
             for _ in range(rounds):
                 time.sleep(random.uniform(0.3, 0.8))
-                others = _others(under_test, victim)
+                before = under_test.pids()
                 killed_at = under_test.kill(victim)
-                _wait_for_another(under_test, victim, others)
+                after = _pids_with_another(under_test, victim, before[victim])
                 recoveries.append(load.wait_for_answers(killed_at))
-                assert _others(under_test, victim) == others
+                assert {**after, victim: 0} == {**before, victim: 0}
         figure(f"{recovery(recoveries)}; {load.attempts_failed} calls had to be made again")
         figure(under_test.check())
     if victim in ("gateway", "writer"):  # while PostgreSQL is away, commands wait for it
         assert load.attempts_failed > 0, "no kill interrupted anything"
 
 
-def _others(under_test: Stand, victim: str) -> dict[str, int]:
-    return {name: pid for name, pid in under_test.service.pids().items() if name != victim}
-
-
-def _wait_for_another(under_test: Stand, victim: str, others: dict[str, int], seconds: float = 30) -> None:
+def _pids_with_another(under_test: Stand, victim: str, killed: int, seconds: float = 30) -> dict[str, int]:
+    """The process ids once there is another in the place of the one that was killed."""
     deadline = time.monotonic() + seconds
-    if victim == POSTGRESQL:
-        under_test.service.await_logged("database.died")
-        return
-    while len(under_test.service.pids()) <= len(others):
+    while (pids := under_test.pids()).get(victim, killed) == killed:
         assert time.monotonic() < deadline, f"no other {victim} was started"
         time.sleep(0.02)
+    return pids
 
 
 def test_a_stop_under_load_answers_whatever_it_takes(tmp_path: Path) -> None:
