@@ -78,13 +78,13 @@ class Supervisor:
         """Start the embedded server again if it died; the processes connect to it again by themselves."""
         if database.server is None:
             return database
-        database.server.rotate_log()
-        if database.server.status() is not ServerState.STOPPED:
-            return database
-        log.warning("database.died")
         try:
+            database.server.rotate_log()
+            if database.server.status() is not ServerState.STOPPED:
+                return database
+            log.warning("database.died")
             return open_database(self._settings)
-        except EmbeddedServerError as fault:
+        except (EmbeddedServerError, OSError) as fault:  # a full disk may be freed, a wrong permission mended
             log.error("database.not_started", fault=str(fault))
             time.sleep(RESTART_SECONDS_MIN)
             return database

@@ -187,8 +187,7 @@ class EmbeddedServer:
         cluster = make_cluster(self.data_dir, sync=self._sync_initdb)
         user = owner_of(cluster.pgdata)
         socket_dir = cluster.make_socket_dir(user)
-        cluster.settings_file.write_text(render_settings(str(socket_dir), self._settings))
-        cluster.settings_file.chmod(0o644)
+        _keep_settings(cluster.settings_file, render_settings(str(socket_dir), self._settings))
         # PostgreSQL trusts any living process whose id stands in these, be it a zombie or a stranger. We know better,
         # and it still refuses to start while a process of the old server holds the shared memory.
         (cluster.pgdata / "postmaster.pid").unlink(missing_ok=True)
@@ -236,6 +235,16 @@ def _find_postmaster(cluster: Cluster) -> _Postmaster | None:
         return None
     state = ServerState(lines[7].strip()) if len(lines) > 8 else ServerState.STARTING
     return _Postmaster(process.pid, lines[4] if len(lines) > 5 else "", state)
+
+
+def _keep_settings(file: Path, text: str) -> None:
+    """Write the settings unless they are there: on a full disk a server still starts, and never with half of them."""
+    if file.exists() and file.read_text() == text:
+        return
+    staging = file.with_name(file.name + ".new")
+    staging.write_text(text)
+    staging.chmod(0o644)
+    staging.replace(file)
 
 
 def _fault(cluster: Cluster, what: str, log_begin: int = 0) -> EmbeddedServerError:

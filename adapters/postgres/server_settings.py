@@ -38,7 +38,7 @@ def render_settings(socket_dir: str, extra: Mapping[str, str]) -> str:
     rows = [*_SETTINGS, ("unix_socket_directories", socket_dir, "a directory of 0700, see unix_socket_permissions")]
     kept = [(name, value, reason) for name, value, reason in rows if name not in extra]
     asked = [(name, value, "asked for by the caller") for name, value in extra.items()]
-    lines = ["# Written anew at every start. Lasting changes of your own: ALTER SYSTEM, which is read after this file."]
+    lines = ["# A start may change these. Lasting changes of your own: ALTER SYSTEM, which is read after this file."]
     for name, value, reason in kept + asked:
         lines += ["", f"# {reason}", f"{name} = {_quote(value)}"]
     return "\n".join(lines) + "\n"

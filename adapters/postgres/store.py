@@ -167,6 +167,7 @@ class PostgresStore:
         except psycopg.IntegrityError as error:
             raise Fenced(str(error)) from error
         except psycopg.Error as error:
+            log.warning("store.failed", error=str(error).strip().split("\n")[0])
             raise Unavailable(str(error)) from error
         finally:
             self._working[task] -= 1

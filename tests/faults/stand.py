@@ -28,9 +28,9 @@ class Stand:
 
     def __init__(self, directory: Path, database: EmbeddedServer, **configuration: str) -> None:
         self.database = database
-        self.service = Service(
-            directory / "data", **{"LOYALTY_PORT": str(free_port()), "LOYALTY_LOG_LEVEL": "info", **configuration}
-        )
+        settings = {"LOYALTY_PORT": str(free_port()), "LOYALTY_LOG_LEVEL": "info", **configuration}
+        self.service = Service(database.data_dir, **settings)
+        self.service.log = directory / "service.log"  # never on the disk of the database, which may be full
         self.journal = Journal(directory / "journal")
         self._loads = 0
 

@@ -1,0 +1,120 @@
+"""Clients that never read what they asked for: they take no memory, and nobody else notices."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import grpc
+
+from loyalty.v1 import commands_pb2 as c
+from loyalty.v1.commands_pb2_grpc import CommandServiceStub
+from loyalty.v1.events_pb2 import SubscribeEventsRequest
+from loyalty.v1.queries_pb2_grpc import QueryServiceStub
+from tests.faults.author import Author
+from tests.faults.load import Answered
+from tests.faults.memory import Peaks
+from tests.faults.stand import Stand, stand
+
+Figure = Callable[[str], None]
+
+READERS = 50
+EVENTS_MIN = 5_000
+BATCHES = 200
+"""Far more than fit into the buffers on the way."""
+BATCH_COMMANDS = 200
+SILENCE_SECONDS = 1.0
+GROWTH_MIB_MAX = 300
+"""More than noise, and less than it would take to keep everything for every reader."""
+
+
+@asynccontextmanager
+async def connection(under_test: Stand) -> AsyncIterator[grpc.aio.Channel]:
+    """A connection that is shared with nobody."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(under_test.service.address, options) as channel:
+        yield channel
+
+
+def test_subscribers_that_never_read_are_no_burden(tmp_path: Path, figure: Figure) -> None:
+    """Fifty of them follow the log and take nothing; then one reads, and nothing is missing."""
+    with stand(tmp_path) as under_test:
+        with Peaks(under_test) as memory:
+            read = asyncio.run(_subscribe_and_wait(under_test))
+        assert read == list(range(1, len(read) + 1))
+        figure(f"{READERS} readers, {len(read):,} events; {memory}")
+        assert memory.growth() < GROWTH_MIB_MAX
+        figure(under_test.check())
+
+
+async def _subscribe_and_wait(under_test: Stand) -> list[int]:
+    """The positions that one of them reads in the end."""
+    async with AsyncExitStack() as stack:
+        calls = []
+        for _ in range(READERS):
+            channel = await stack.enter_async_context(connection(under_test))
+            calls.append(QueryServiceStub(channel).SubscribeEvents(SubscribeEventsRequest(follow=True)))
+            await calls[-1].wait_for_connection()
+        last = await asyncio.to_thread(_write, under_test)
+        read: list[int] = []
+        async for message in calls[-1]:
+            read += [int(event.position.rpartition("-")[2], 16) for event in message.events]
+            if read[-1] >= last:
+                break
+        for call in calls:
+            call.cancel()
+        return read
+
+
+def _write(under_test: Stand) -> int:
+    """Have a load write some thousand events; returns the position that the log has come to at least."""
+    with under_test.load() as load:
+        while len(load.calls) < EVENTS_MIN // 100:
+            load.wait_for_answers(time.monotonic())
+    return EVENTS_MIN // 100
+
+
+def test_a_sender_that_never_reads_its_answers_is_held_up(tmp_path: Path, figure: Figure) -> None:
+    """It is not let go on for ever, others are served meanwhile, and in the end every answer is there."""
+    with stand(tmp_path) as under_test:
+        with Peaks(under_test) as memory:
+            sent = asyncio.run(_send_and_never_read(under_test))
+        assert sent < BATCHES, "it was never held up"
+        figure(f"held up after {sent} batches of {BATCH_COMMANDS}; {memory}")
+        assert memory.growth() < GROWTH_MIB_MAX
+        figure(under_test.check())
+
+
+async def _send_and_never_read(under_test: Stand) -> int:
+    """How many batches were sent before the sender was held up."""
+    author, batches = Author("deaf", 1, (BATCH_COMMANDS,)), list[c.ExecuteRequest]()
+    async with connection(under_test) as channel:
+        call = CommandServiceStub(channel).ExecuteStream()
+        enough = asyncio.Event()
+
+        async def send() -> None:
+            while not enough.is_set() and len(batches) < BATCHES:
+                batches.append(author.batch())
+                await call.write(c.ExecuteStreamRequest(commands=batches[-1].commands))
+            await call.done_writing()
+
+        sending = asyncio.create_task(send())
+        before = -1
+        while before < len(batches) < BATCHES:
+            before = len(batches)
+            await asyncio.sleep(SILENCE_SECONDS)
+        with_others = await asyncio.to_thread(_others_are_served, under_test)
+        assert with_others
+        enough.set()
+        held_up_after = len(batches)
+        responses = [response async for response in call]
+        await sending
+    for batch, response in zip(batches, responses, strict=True):
+        under_test.journal.append(Answered(batch, response))
+    return held_up_after
+
+
+def _others_are_served(under_test: Stand) -> bool:
+    with under_test.load(clients=1) as load:
+        return load.wait_for_answers(time.monotonic()) > 0
