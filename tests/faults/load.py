@@ -68,6 +68,12 @@ class Journal:
                 request, response = (file.read(length) for length in _LENGTHS.unpack(head))
                 yield Answered(c.ExecuteRequest.FromString(request), c.ExecuteResponse.FromString(response))
 
+    def empty(self) -> None:
+        """Forget what was answered so far."""
+        with self._lock:
+            self._file.seek(0)
+            self._file.truncate()
+
     def close(self) -> None:
         """Nothing more will be kept."""
         self._file.close()

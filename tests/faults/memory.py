@@ -5,6 +5,8 @@ import threading
 from tests.faults.stand import Stand
 
 LOOK_SECONDS = 0.05
+GROWTH_MIB_MAX = 300
+"""More than noise, and less than it would take to keep everything that is thrown at a process."""
 
 
 class Peaks:

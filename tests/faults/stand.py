@@ -14,7 +14,7 @@ import psutil
 
 from adapters.postgres.embedded import EmbeddedServer, EmbeddedServerError
 from loyalty.v1 import commands_pb2 as c
-from tests.faults import checks
+from tests.faults.checks import Checks
 from tests.faults.load import Journal, Load, attempt, send_again, under_load
 from tests.integration.service import Service, free_port, header, settings, stubs
 
@@ -32,6 +32,7 @@ class Stand:
         self.service = Service(database.data_dir, **settings)
         self.service.log = directory / "service.log"  # never on the disk of the database, which may be full
         self.journal = Journal(directory / "journal")
+        self._checks = Checks()
         self._loads = 0
 
     def open(self) -> None:
@@ -83,9 +84,9 @@ class Stand:
             return send_again(stubs(channel)[0], self.journal)
 
     def check(self) -> str:
-        """Check what must hold after any fault; returns what there was."""
+        """Check what must hold after any fault, of all that happened since the last check; returns what there was."""
         self.settle()
-        return checks.check_all(self.service.address, self.database.endpoint().app_dsn, self.journal)
+        return self._checks.run(self.service.address, self.database.endpoint().app_dsn, self.journal)
 
 
 @contextmanager

@@ -3,8 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -16,78 +15,86 @@ from tests.faults.stand import Stand, stand
 
 Figure = Callable[[str], None]
 
+LEADS = "store.lead"
+"""What the writer logs each time it has connected anew."""
 
-@contextmanager
-def wired_stand(directory: Path) -> Iterator[tuple[Stand, WireInThread]]:
+
+class Wired(NamedTuple):
     """A service that reaches its database by a DSN, over a wire."""
+
+    stand: Stand
+    wire: WireInThread
+
+
+@pytest.fixture(scope="module")
+def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wired]:
+    """One for this module: it bears one fault after the other."""
+    directory = tmp_path_factory.mktemp("wired")
     database = EmbeddedServer(directory / "data", sync_initdb=False)
     endpoint = database.start()
-    with wire_in_thread(endpoint.owner_dsn) as owner, wire_in_thread(endpoint.app_dsn) as app:
-        dsns = {"LOYALTY_DSN": app.dsn, "LOYALTY_OWNER_DSN": owner.dsn}
-        with stand(directory, database, **dsns) as under_test:
-            yield under_test, app
+    with wire_in_thread(endpoint.app_dsn) as wire:
+        dsns = {"LOYALTY_DSN": wire.dsn, "LOYALTY_OWNER_DSN": endpoint.owner_dsn}
+        with stand(directory, database, **dsns) as made:
+            yield Wired(made, wire)
 
 
 @rounds(few=6, many=50)
-def test_connections_that_are_cut_lose_and_double_nothing(tmp_path: Path, figure: Figure, rounds: int) -> None:
+def test_connections_that_are_cut_lose_and_double_nothing(wired: Wired, figure: Figure, rounds: int) -> None:
     """All at once, or one at its commit, on the way there or back: nobody knows the outcome, and it is looked up."""
     recoveries = []
-    with wired_stand(tmp_path) as (under_test, wire):
-        with under_test.load() as load:
-            for round_number in range(rounds):
-                time.sleep(random.uniform(0.1, 0.3))
-                cut_at = time.monotonic()
-                if round_number % 3 == 0:
-                    wire.cut_all()
-                else:
-                    wire.cut_next(CutAt.COMMIT if round_number % 3 == 1 else CutAt.ANSWER)
-                recoveries.append(load.wait_for_answers(cut_at))
-        assert under_test.service.log.read_text().count("store.lead") > rounds / 2, "few cuts were felt"
-        figure(f"{recovery(recoveries)}; {load.attempts_failed} calls had to be made again")
-        figure(under_test.check())
+    led = wired.stand.service.log.read_text().count(LEADS)
+    with wired.stand.load() as load:
+        for round_number in range(rounds):
+            time.sleep(random.uniform(0.1, 0.3))
+            cut_at = time.monotonic()
+            if round_number % 3 == 0:
+                wired.wire.cut_all()
+            else:
+                wired.wire.cut_next(CutAt.COMMIT if round_number % 3 == 1 else CutAt.ANSWER)
+            recoveries.append(load.wait_for_answers(cut_at))
+    assert wired.stand.service.log.read_text().count(LEADS) > led + rounds / 2, "few cuts were felt"
+    figure(f"{recovery(recoveries)}; {load.attempts_failed} calls had to be made again")
+    figure(wired.stand.check())
 
 
-def test_a_slow_way_to_the_database_is_only_slow(tmp_path: Path, figure: Figure) -> None:
-    """Fifty milliseconds each way, and nothing fails."""
-    with wired_stand(tmp_path) as (under_test, wire):
-        with under_test.load() as load, wire.delayed(0.05):
-            began_at = time.monotonic()
-            while len(load.calls) < 20:
-                load.wait_for_answers(time.monotonic())
-        figure(f"{len(load.calls) / (time.monotonic() - began_at):.0f} calls a second from 4 clients, none failed")
-        assert load.attempts_failed == 0
-        figure(under_test.check())
+def test_a_slow_way_to_the_database_is_only_slow(wired: Wired, figure: Figure) -> None:
+    """Twenty milliseconds each way, and nothing fails."""
+    with wired.stand.load() as load, wired.wire.delayed(0.02):
+        began_at = time.monotonic()
+        while len(load.calls) < 10:
+            load.wait_for_answers(time.monotonic())
+        figure(f"{len(load.calls) / (time.monotonic() - began_at):.1f} calls a second from 4 clients, none failed")
+    assert load.attempts_failed == 0
+    figure(wired.stand.check())
 
 
 @rounds(few=1, many=10)
-def test_a_way_that_goes_silent_is_waited_for(tmp_path: Path, figure: Figure, rounds: int) -> None:
+def test_a_way_that_goes_silent_is_waited_for(wired: Wired, figure: Figure, rounds: int) -> None:
     """Nothing arrives for longer than the lease, and nobody is told: what was under way is known afterwards."""
     recoveries = []
-    with wired_stand(tmp_path) as (under_test, wire):
-        with under_test.load() as load:
-            for _ in range(rounds):
-                load.wait_for_answers(time.monotonic())
-                with wire.stalled():
-                    time.sleep(LEASE_SECONDS + 1)
-                recoveries.append(load.wait_for_answers(time.monotonic()))
-        figure(f"{recovery(recoveries)}, from the moment when the way was free")
-        figure(under_test.check())
+    with wired.stand.load() as load:
+        for _ in range(rounds):
+            load.wait_for_answers(time.monotonic())
+            with wired.wire.stalled():
+                time.sleep(LEASE_SECONDS + 1)
+            recoveries.append(load.wait_for_answers(time.monotonic()))
+    figure(f"{recovery(recoveries)}, from the moment when the way was free")
+    figure(wired.stand.check())
 
 
 @rounds(few=1, many=20)
 @pytest.mark.parametrize("mode", [StopMode.FAST, StopMode.IMMEDIATE])
 def test_a_postgresql_that_is_restarted_is_found_again(
-    tmp_path: Path, figure: Figure, mode: StopMode, rounds: int
+    wired: Wired, figure: Figure, mode: StopMode, rounds: int
 ) -> None:
     """As an operator restarts it, or as it crashes: the service, reaching it by a DSN, finds it again by itself."""
     recoveries = []
-    with wired_stand(tmp_path) as (under_test, _):
-        with under_test.load() as load:
-            for _ in range(rounds):
-                load.wait_for_answers(time.monotonic())
-                stopped_at = time.monotonic()
-                under_test.database.stop(mode)
-                under_test.database.start()
-                recoveries.append(load.wait_for_answers(stopped_at))
-        figure(f"{recovery(recoveries)}, the restart itself included; {load.attempts_failed} calls were made again")
-        figure(under_test.check())
+    with wired.stand.load() as load:
+        for _ in range(rounds):
+            load.wait_for_answers(time.monotonic())
+            stopped_at = time.monotonic()
+            wired.stand.database.stop(mode)
+            wired.stand.database.start()
+            recoveries.append(load.wait_for_answers(stopped_at))
+    figure(f"{recovery(recoveries)}, the restart itself included; {load.attempts_failed} calls were made again")
+    figure(wired.stand.check())

@@ -51,22 +51,22 @@ def test_kill_9_of_the_service_loses_and_doubles_nothing(tmp_path: Path, figure:
 
 @rounds(few=2, many=20)
 @pytest.mark.parametrize("victim", ["gateway", "writer", "projections", POSTGRESQL])
-def test_kill_9_of_one_process_is_made_good(tmp_path: Path, figure: Figure, victim: str, rounds: int) -> None:
+def test_kill_9_of_one_process_is_made_good(under_test: Stand, figure: Figure, victim: str, rounds: int) -> None:
     """Another takes its place, the rest lives on, and clients that ask again get their answers (edge case 13)."""
     recoveries = []
-    with stand(tmp_path) as under_test:
-        with under_test.load() as load:
-            for _ in range(rounds):
-                time.sleep(random.uniform(0.3, 0.8))
-                before = under_test.pids()
-                killed_at = under_test.kill(victim)
-                after = _pids_with_another(under_test, victim, before[victim])
-                recoveries.append(load.wait_for_answers(killed_at))
-                assert {**after, victim: 0} == {**before, victim: 0}
-        figure(f"{recovery(recoveries)}; {load.attempts_failed} calls had to be made again")
-        figure(under_test.check())
+    with under_test.load() as load:
+        for _ in range(rounds):
+            time.sleep(random.uniform(0.1, 0.5))
+            load.wait_for_answers(time.monotonic())
+            before = under_test.pids()
+            killed_at = under_test.kill(victim)
+            after = _pids_with_another(under_test, victim, before[victim])
+            recoveries.append(load.wait_for_answers(killed_at))
+            assert {**after, victim: 0} == {**before, victim: 0}
     if victim in ("gateway", "writer"):  # while PostgreSQL is away, commands wait for it
         assert load.attempts_failed > 0, "no kill interrupted anything"
+    figure(f"{recovery(recoveries)}; {load.attempts_failed} calls had to be made again")
+    figure(under_test.check())
 
 
 def _pids_with_another(under_test: Stand, victim: str, killed: int, seconds: float = 30) -> dict[str, int]:
@@ -78,12 +78,11 @@ def _pids_with_another(under_test: Stand, victim: str, killed: int, seconds: flo
     return pids
 
 
-def test_a_stop_under_load_answers_whatever_it_takes(tmp_path: Path) -> None:
+def test_a_stop_under_load_answers_whatever_it_takes(under_test: Stand) -> None:
     """What was accepted is answered, what is not answered was not accepted: the log is what clients were told."""
-    with stand(tmp_path) as under_test:
-        with under_test.load():
-            time.sleep(random.uniform(0.3, 0.8))
-            under_test.service.stop()
-        under_test.journal.unanswered.clear()
-        under_test.service.start().wait_until_serving()
-        under_test.check()
+    with under_test.load() as load:
+        load.wait_for_answers(time.monotonic())
+        under_test.service.stop()
+    under_test.journal.unanswered.clear()
+    under_test.service.start()
+    under_test.check()

@@ -2,30 +2,28 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 
 from tests.faults.rounds import recovery, rounds
-from tests.faults.stand import MIB, stand
+from tests.faults.stand import MIB, Stand
 
 LEFT_MIB = 8
 
 
 @rounds(few=1, many=10)
-def test_a_writer_out_of_memory_is_replaced(tmp_path: Path, figure: Callable[[str], None], rounds: int) -> None:
+def test_a_writer_out_of_memory_is_replaced(under_test: Stand, figure: Callable[[str], None], rounds: int) -> None:
     """It dies in the middle of whatever it does, perhaps of a commit, as if it were killed; another takes its place."""
     recoveries = []
-    with stand(tmp_path) as under_test:
-        with under_test.load() as load:
-            for _ in range(rounds):
-                load.wait_for_answers(time.monotonic())
-                writer = psutil.Process(under_test.pids()["writer"])
-                limit = writer.memory_info().vms + LEFT_MIB * MIB
-                writer.rlimit(psutil.RLIMIT_AS, (limit, limit))
-                while writer.is_running():
-                    time.sleep(0.01)
-                recoveries.append(load.wait_for_answers(time.monotonic()))
-        figure(f"{recovery(recoveries)}, from its death; {load.attempts_failed} calls had to be made again")
-        figure(under_test.check())
+    with under_test.load() as load:
+        for _ in range(rounds):
+            load.wait_for_answers(time.monotonic())
+            writer = psutil.Process(under_test.pids()["writer"])
+            limit = writer.memory_info().vms + LEFT_MIB * MIB
+            writer.rlimit(psutil.RLIMIT_AS, (limit, limit))
+            while writer.is_running():
+                time.sleep(0.01)
+            recoveries.append(load.wait_for_answers(time.monotonic()))
     assert "MemoryError" in under_test.service.log.read_text()
+    figure(f"{recovery(recoveries)}, from its death; {load.attempts_failed} calls had to be made again")
+    figure(under_test.check())

@@ -1,5 +1,7 @@
 """What the views say, held against what the oracle folded from the same log."""
 
+from collections.abc import Iterable
+
 from adapters.postgres.views import PostgresQueries
 from ledger.calendar import DAY, Instant
 from tests.oracle.facts import Member, Programme
@@ -35,8 +37,10 @@ def debt_of(member: Member, unit: str) -> int:
     return member.accounts[unit].debt if unit in member.accounts else 0
 
 
-async def check_goods(queries: PostgresQueries, programme: Programme) -> None:
-    for name, redemption in programme.redemptions.items():
+async def check_redemptions(queries: PostgresQueries, programme: Programme, names: Iterable[str]) -> None:
+    """Each of these redemptions."""
+    for name in names:
+        redemption = programme.redemptions[name]
         row = await queries.redemption(programme.name, name)
         assert (row.state, bool(row.outbound)) == (redemption.stage, bool(redemption.placed.sku))
         assert (row.fulfilled, row.cash_returned) == (redemption.fulfilled, redemption.returned)
@@ -46,6 +50,10 @@ async def check_goods(queries: PostgresQueries, programme: Programme) -> None:
             redemption.placed.price.points.value * redemption.placed.quantity,
         )
         assert (row.closed_at is None) == (redemption.open > 0)
+
+
+async def check_stock(queries: PostgresQueries, programme: Programme) -> None:
+    """Every stock item."""
     page = await queries.inventory(programme.name)
     told = {f"{item.sku}@{item.location}" for item in page.rows}
     moved = {name for name, stock in programme.stocks.items() if stock.received or stock.counted or stock.transferred}

@@ -23,7 +23,7 @@ from ledger.settings import Activity, ClockKind, Inactivity
 from ledger.writer import Answer
 from projections.queries import DueSubject, EntryRow, NotFound, TooFarBehind
 from tests.conftest import Database
-from tests.integration.against_oracle import check_balances, check_goods, debt_of, settled
+from tests.integration.against_oracle import check_balances, check_redemptions, check_stock, debt_of, settled
 from tests.integration.views_world import World, caught_up, projecting, running_world
 from tests.oracle.facts import Member, Programme
 from tests.oracle.model import Oracle
@@ -62,7 +62,8 @@ async def test_views_agree_with_the_log_and_with_receipts(world: World, seed: in
             await check_balances(world.queries, oracle, programme, member, days=(0, 1, 3, 50))
             await check_lots(world.queries, oracle, programme, member)
             await check_entries(world, programme, member)
-        await check_goods(world.queries, programme)
+        await check_redemptions(world.queries, programme, programme.redemptions)
+        await check_stock(world.queries, programme)
         for days in (-3, 0, 1, 4, 40):
             until = oracle.present(programme.name) + days * DAY
             assert await all_due(world.queries, programme.name, until) == due_in(programme, until)
