@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from adapters.postgres.views import PostgresQueries
 from ledger.calendar import DAY, Instant
+from projections.queries import StockRow
 from tests.oracle.facts import Member, Programme
 from tests.oracle.model import Oracle
 
@@ -54,11 +55,17 @@ async def check_redemptions(queries: PostgresQueries, programme: Programme, name
 
 async def check_stock(queries: PostgresQueries, programme: Programme) -> None:
     """Every stock item."""
-    page = await queries.inventory(programme.name)
-    told = {f"{item.sku}@{item.location}" for item in page.rows}
+    rows, token = list[StockRow](), ""
+    while True:
+        page = await queries.inventory(programme.name, page_token=token)
+        rows += page.rows
+        token = page.next_page_token
+        if not token:
+            break
+    told = {f"{item.sku}@{item.location}" for item in rows}
     moved = {name for name, stock in programme.stocks.items() if stock.received or stock.counted or stock.transferred}
     assert moved <= told <= set(programme.stocks)
-    for item in page.rows:
+    for item in rows:
         stock = programme.stocks[f"{item.sku}@{item.location}"]
         assert (item.available, item.locked, item.shipped) == (stock.free, stock.locked, stock.shipped)
         assert (item.received, item.on_hand, item.value) == (stock.received, stock.on_hand, stock.value)
