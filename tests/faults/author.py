@@ -144,7 +144,11 @@ class Author:
                 return c.Command(ship_stock=c.ShipStockRequest(header=header(), lock=lock, **goods))
             return c.Command(release_stock=c.ReleaseStockRequest(header=header(), lock=lock, **goods))
         self._locks.append(uuid.uuid4().hex)
-        return c.Command(lock_stock=c.LockStockRequest(header=header(), lock=self._locks[-1], quantity=2, **goods))
+        return c.Command(
+            lock_stock=c.LockStockRequest(
+                header=header(), lock=self._locks[-1], sku=self._name, location=LOCATION, quantity=2
+            )
+        )
 
 
 _KINDS = (
