@@ -1,5 +1,6 @@
 """The embedded PostgreSQL against real processes: starts, crashes, adoption, permissions, passwords."""
 
+import errno
 import json
 import os
 import signal
@@ -158,6 +159,24 @@ def test_passwords_are_kept_as_scram_secrets(server: EmbeddedServer) -> None:
 
 def test_a_second_start_changes_nothing(server: EmbeddedServer) -> None:
     assert server.start() == server.endpoint() == EmbeddedServer(server.data_dir).adopt()
+
+
+def test_a_start_writes_no_settings_that_are_there_already(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk they could not be written, and must not be emptied in trying."""
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    server.stop()
+    settings = find_cluster(server.data_dir).settings_file.read_text()
+    monkeypatch.setattr(Path, "write_text", full)
+    server.start()
+    server.stop()
+    with pytest.raises(OSError, match="No space left"):
+        EmbeddedServer(server.data_dir, {"work_mem": "1MB"}).start()
+    assert find_cluster(server.data_dir).settings_file.read_text() == settings
 
 
 def test_anybody_with_the_data_directory_can_stop_it(server: EmbeddedServer) -> None:
