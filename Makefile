@@ -27,14 +27,13 @@ test: $(VENV)/dev proto ## Run the tests
 	@$(BIN)/python -m pytest -n auto
 
 test-long: $(VENV)/dev proto ## Run the tests that take minutes, and the one that takes hours
-	@$(BIN)/python -m pytest -m long
+	@$(BIN)/python -m pytest -m long -n auto
 	@$(MAKE) --no-print-directory mutation
 
 mutation: $(VENV)/dev proto ## Change decisions and states in thousands of ways: do the tests notice?
 	@rm -rf mutants
 	@nice -n 19 $(BIN)/mutmut run
 	@$(BIN)/python -m tests.mutation
-
 bench: $(VENV)/run proto ## Run the benchmark in its short form
 	@$(BIN)/loyalty bench
 
