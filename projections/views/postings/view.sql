@@ -61,6 +61,21 @@ CREATE TABLE {discontinued} (
 );
 
 -- readers
+-- What each event did to points, signed, when that counts and when it was known: any past balance is a sum of these.
+--   programme     the programme
+--   member        whose points they are
+--   position      where the event stands in the log
+--   unit          the point unit
+--   lot           the lot, as `<member>:<number>`; null: a debt, or a period of activity by itself
+--   effective_at  the time of business from which it counts
+--   recorded_at   when it was recorded
+--   remaining     minor units by which what is left of the lot changed, without what is held
+--   held          minor units by which what is held of it changed
+--   debt          minor units by which what is owed changed
+--   earned_at     when the lot was earned; null: it was there before
+--   available_at  from when on the lot can be spent, from now on; null: as before
+--   expires_at    when the lot ends, from now on; null: as before
+--   period        the period of activity on which its end hangs; 0: none; null: as before
 CREATE OR REPLACE VIEW {schema}.postings_points AS
 SELECT programme, member, position, unit, CASE WHEN lot > 0 THEN member || ':' || lot END AS lot,
        projections.instant(effective_at) AS effective_at, projections.instant(recorded_at) AS recorded_at,
@@ -68,16 +83,45 @@ SELECT programme, member, position, unit, CASE WHEN lot > 0 THEN member || ':' |
        projections.instant(available_at) AS available_at, projections.instant(expires_at) AS expires_at, period
 FROM {points};
 
+-- How members stood from an event on.
+--   programme     the programme
+--   member        the member
+--   position      where the event stands in the log
+--   effective_at  the time of business from which it counts
+--   recorded_at   when it was recorded
+--   status        ACTIVE, FROZEN or CLOSED
+--   last_lot      of a frozen member: lots with higher numbers are quarantined; null: the member is not frozen
 CREATE OR REPLACE VIEW {schema}.postings_members AS
 SELECT programme, member, position, projections.instant(effective_at) AS effective_at,
        projections.instant(recorded_at) AS recorded_at, status, last_lot
 FROM {members};
 
+-- What each event did to a stock item, in units, signed; the columns are those of inventory_items.
+--   programme     the programme
+--   sku           the SKU
+--   location      the location
+--   position      where the event stands in the log
+--   effective_at  the time of business from which it counts
+--   recorded_at   when it was recorded
+--   on_hand       units that are there
+--   locked        units set aside
+--   shipped       units that were shipped
+--   received      units that were received
+--   value         what the units on hand cost, in minor units of money
+--   counted       units that counts found more than were expected, less those that they missed
+--   transferred   units that came from other locations, less those that went there
 CREATE OR REPLACE VIEW {schema}.postings_stock AS
 SELECT programme, sku, location, position, projections.instant(effective_at) AS effective_at,
        projections.instant(recorded_at) AS recorded_at, on_hand, locked, shipped, received, value, counted, transferred
 FROM {stock};
 
+-- What is offered no more from an event on.
+--   programme     the programme
+--   sku           the SKU
+--   location      where; empty: wherever it lies
+--   position      where the event stands in the log
+--   effective_at  the time of business from which it counts
+--   recorded_at   when it was recorded
 CREATE OR REPLACE VIEW {schema}.postings_discontinued AS
 SELECT programme, sku, location, position, projections.instant(effective_at) AS effective_at,
        projections.instant(recorded_at) AS recorded_at
