@@ -277,6 +277,15 @@ def test_a_copy_changes_by_itself() -> None:
     assert (copy.total, copy.pending(40), copy.spendable(40)) == (31, 0, 31)
 
 
+def test_a_long_queue_gives_up_its_front_and_keeps_the_rest_in_order() -> None:
+    """Edge case 21."""
+    lots = Lots([lot(number, 1, number, number, 500) for number in range(1, 101)], 200)
+    for number in range(1, 100):
+        lots.draw(number, 1)
+        assert [part.number for part in lots] == list(range(number + 1, 101))
+        assert lots.clone().count == lots.spendable(200) == 100 - number
+
+
 def test_more_than_is_there_cannot_be_drawn() -> None:
     lots = Lots([lot(1, 10, 0, 0, 50)])
     with pytest.raises(ValueError, match="has 10 points, not 11"):

@@ -198,7 +198,10 @@ def test_what_is_missing_is_waived_or_owed_as_the_programme_says(
     """Edge case 1."""
     desk.opens(clawback=clawback)
     desk.given("anna buys tea 50.00 as o1", "anna gives 50 to bo", "anna earns 30")
-    assert parts_of(desk.when("all of o1 comes back as f1")) == expected
+    then = desk.when("all of o1 comes back as f1")
+    assert parts_of(then) == expected
+    assert then.receipt.refunded is not None
+    assert (then.receipt.refunded.debt, then.receipt.refunded.waived) == expected[1:3]
 
 
 def test_only_pending_leaves_what_could_be_spent(desk: Desk) -> None:
