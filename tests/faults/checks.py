@@ -10,8 +10,10 @@ from adapters.postgres.log import PostgresLog
 from adapters.postgres.verify import verify
 from adapters.postgres.views import PostgresQueries
 from ledger.events import TOPICS, PointsEarned, PointsTransferredIn, PointsTransferredOut
+from loyalty.v1 import commands_pb2 as c
+from loyalty.v1.answers_pb2 import Result
 from loyalty.v1.commands_pb2_grpc import CommandServiceStub
-from tests.faults.load import OPTIONS, Journal, plain
+from tests.faults.load import OPTIONS, Journal, ask, command_id_of, paired, plain
 from tests.integration.against_oracle import check_balances, check_redemptions, check_stock
 from tests.integration.service import PROGRAMME
 from tests.oracle.model import Oracle
@@ -50,25 +52,28 @@ class Checks:
         """Send everything that was answered once more: the answers are the same, and none of it happens again."""
         commands = 0
         with grpc.insecure_channel(address, OPTIONS) as channel:
-            execute = CommandServiceStub(channel).Execute
+            stub = CommandServiceStub(channel)
             for request, response in journal:
-                again = execute(request, timeout=60).results
-                assert [plain(result) for result in again] == [plain(result) for result in response.results]
-                commands += len(again)
-                for command, result in zip(request.commands, again, strict=True):
-                    if result.HasField("refusal"):
-                        assert result.refusal.repeated
-                        continue
-                    assert result.receipt.repeated
-                    kind = command.WhichOneof("command")
-                    assert kind is not None
-                    command_id = getattr(command, kind).header.command_id
-                    assert command_id not in self._told
-                    self._told[command_id] = parse_position(result.receipt.position, "position")
-                    if kind == "group":
-                        self._groups.add(command_id)
+                before = {command_id_of(command): plain(result) for command, result in paired(request, response)}
+                for answered in ask(stub, request):
+                    for command, result in paired(*answered):
+                        assert plain(result) == before.pop(command_id_of(command))
+                        self._note(command, result)
+                        commands += 1
+                assert not before
         journal.empty()
         return commands
+
+    def _note(self, command: c.Command, result: Result) -> None:
+        if result.HasField("refusal"):
+            assert result.refusal.repeated
+            return
+        command_id = command_id_of(command)
+        assert result.receipt.repeated
+        assert command_id not in self._told
+        self._told[command_id] = parse_position(result.receipt.position, "position")
+        if command.HasField("group"):
+            self._groups.add(command_id)
 
     async def _check_log_and_views(self, dsn: str) -> None:
         async with PostgresLog(dsn) as log, PostgresQueries(dsn, wait_seconds=VIEW_SECONDS_MAX) as queries:

@@ -33,6 +33,8 @@ OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 200),
 )
 CALL_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = 120.0
+"""For what comes in a second or two, unless the machine is busy with other things."""
 RETRY_SECONDS = 0.02
 _LENGTHS = struct.Struct(">II")
 
@@ -54,7 +56,9 @@ class Journal:
         self.unanswered: list[c.ExecuteRequest] = []
 
     def append(self, answered: Answered) -> None:
-        """Keep a batch; from any thread."""
+        """Keep a batch, from any thread, unless nothing of it was answered."""
+        if not answered.request.commands:
+            return
         parts = [message.SerializeToString() for message in answered]
         with self._lock:
             self._file.write(_LENGTHS.pack(*map(len, parts)) + b"".join(parts))
@@ -113,7 +117,7 @@ class Load:
         if self._faults:
             raise self._faults[0]
 
-    def wait_for_answers(self, since: float, seconds: float = 60) -> float:
+    def wait_for_answers(self, since: float, seconds: float = WAIT_SECONDS_MAX) -> float:
         """Wait for the answer to a call that was sent after a moment; returns the seconds between."""
         deadline = time.monotonic() + seconds
         seen = max(0, len(self.calls) - 1_000)
@@ -144,7 +148,8 @@ class Load:
         while True:
             last = self._ending.is_set()
             sent = time.monotonic()
-            left = attempt(stub, batch, self.journal)
+            answered, left = attempt(stub, batch)
+            self.journal.append(answered)
             if not left.commands:
                 self.calls.append(Call(begun, sent, time.monotonic()))
                 return
@@ -156,37 +161,57 @@ class Load:
             self._ending.wait(RETRY_SECONDS)
 
 
-def attempt(stub: CommandServiceStub, batch: c.ExecuteRequest, journal: Journal) -> c.ExecuteRequest:
-    """Send a batch and keep what is answered; returns what is not. Raises RpcError where retrying is no use."""
+def attempt(stub: CommandServiceStub, batch: c.ExecuteRequest) -> tuple[Answered, c.ExecuteRequest]:
+    """Send a batch: what was answered, and what was not. Raises RpcError where retrying is no use."""
+    answered, left = Answered(c.ExecuteRequest(), c.ExecuteResponse()), c.ExecuteRequest()
     try:
         response = stub.Execute(batch, timeout=CALL_SECONDS_MAX)
     except grpc.RpcError as error:
         if error.code() not in TRANSIENT:
             raise
-        return batch
-    left, request, final = c.ExecuteRequest(), c.ExecuteRequest(), c.ExecuteResponse()
+        return answered, batch
     for command, result in zip(batch.commands, response.results, strict=True):
         if result.HasField("error"):
             assert result.error.code in TRANSIENT_CODES, result
             left.commands.append(command)
         else:
-            request.commands.append(command)
-            final.results.append(result)
-    if final.results:
-        journal.append(Answered(request, final))
-    return left
+            answered.request.commands.append(command)
+            answered.response.results.append(result)
+    return answered, left
 
 
-def send_again(stub: CommandServiceStub, journal: Journal, seconds: float = 60) -> int:
-    """Have all that nobody knows the outcome of answered; returns how many commands that were."""
+def ask(stub: CommandServiceStub, batch: c.ExecuteRequest, seconds: float = WAIT_SECONDS_MAX) -> Iterator[Answered]:
+    """Send a batch until all of it is answered."""
     deadline = time.monotonic() + seconds
-    unanswered, journal.unanswered = journal.unanswered, []
-    for batch in unanswered:
-        left = batch
-        while (left := attempt(stub, left, journal)).commands:
+    left = batch
+    while left.commands:
+        answered, left = attempt(stub, left)
+        yield answered
+        if left.commands:
             assert time.monotonic() < deadline, "not answered"
             time.sleep(RETRY_SECONDS)
+
+
+def send_again(stub: CommandServiceStub, journal: Journal) -> int:
+    """Have all that nobody knows the outcome of answered; returns how many commands that were."""
+    unanswered, journal.unanswered = journal.unanswered, []
+    for batch in unanswered:
+        for answered in ask(stub, batch):
+            journal.append(answered)
     return sum(len(batch.commands) for batch in unanswered)
+
+
+def command_id_of(command: c.Command) -> str:
+    """The id of a command of whatever kind."""
+    kind = command.WhichOneof("command")
+    assert kind is not None
+    command_id: str = getattr(command, kind).header.command_id
+    return command_id
+
+
+def paired(request: c.ExecuteRequest, response: c.ExecuteResponse) -> Iterator[tuple[c.Command, answers_pb2.Result]]:
+    """Each command with its answer."""
+    return zip(request.commands, response.results, strict=True)
 
 
 def plain(result: answers_pb2.Result) -> bytes:

@@ -15,7 +15,7 @@ import psutil
 from adapters.postgres.embedded import EmbeddedServer, EmbeddedServerError
 from loyalty.v1 import commands_pb2 as c
 from tests.faults.checks import Checks
-from tests.faults.load import Journal, Load, attempt, send_again, under_load
+from tests.faults.load import WAIT_SECONDS_MAX, Journal, Load, ask, send_again, under_load
 from tests.integration.service import Service, free_port, header, settings, stubs
 
 MIB = 1024 * 1024
@@ -37,11 +37,12 @@ class Stand:
 
     def open(self) -> None:
         """Start the service and open the programme; nothing in it comes due while a test lasts."""
-        self.service.start().wait_until_serving()
+        self.service.start().wait_until_serving(WAIT_SECONDS_MAX)
         opening = c.OpenProgrammeRequest(header=header(), settings=settings(hold_seconds=DAY_SECONDS))
         batch = c.ExecuteRequest(commands=[c.Command(open_programme=opening)])
         with self.service.channel() as channel:
-            assert not attempt(stubs(channel)[0], batch, self.journal).commands
+            for answered in ask(stubs(channel)[0], batch):
+                self.journal.append(answered)
 
     def load(
         self, clients: int = 4, sizes: tuple[int, ...] = (1, 20, 200), calls_per_second: float = 0
@@ -79,7 +80,7 @@ class Stand:
 
     def settle(self) -> int:
         """Have everything answered that was not; returns how many commands that were."""
-        self.service.wait_until_serving()
+        self.service.wait_until_serving(WAIT_SECONDS_MAX)
         with self.service.channel() as channel:
             return send_again(stubs(channel)[0], self.journal)
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from adapters.postgres.embedded import EmbeddedServer
+from tests.faults.load import WAIT_SECONDS_MAX
 from tests.faults.rounds import recovery, rounds
 from tests.faults.stand import stand
 
@@ -72,7 +73,7 @@ def test_a_full_disk_stops_the_service_until_it_is_freed(
                 failed = load.attempts_failed
                 if panics:
                     use_up_wal(database.endpoint().superuser_dsn)
-                    service.await_logged("database.not_started")
+                    service.await_logged("database.not_started", WAIT_SECONDS_MAX)
                 while load.attempts_failed < failed + 20:
                     assert service.pids().keys() >= {"supervisor", "gateway", "writer", "projections"}
                     time.sleep(0.05)

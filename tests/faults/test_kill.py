@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.load import WAIT_SECONDS_MAX
 from tests.faults.rounds import recovery, rounds
 from tests.faults.stand import POSTGRESQL, Stand, stand
 
@@ -69,9 +70,9 @@ def test_kill_9_of_one_process_is_made_good(under_test: Stand, figure: Figure, v
     figure(under_test.check())
 
 
-def _pids_with_another(under_test: Stand, victim: str, killed: int, seconds: float = 30) -> dict[str, int]:
+def _pids_with_another(under_test: Stand, victim: str, killed: int) -> dict[str, int]:
     """The process ids once there is another in the place of the one that was killed."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
     while (pids := under_test.pids()).get(victim, killed) == killed:
         assert time.monotonic() < deadline, f"no other {victim} was started"
         time.sleep(0.02)

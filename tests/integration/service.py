@@ -125,7 +125,7 @@ class Service:
             assert time.monotonic() < deadline, f"{word} was not logged"
             time.sleep(0.02)
 
-    def _await_logged_once_more(self, word: str, seconds: float = 10) -> None:
+    def _await_logged_once_more(self, word: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         with self.log.open("rb") as log:
             log.seek(0, os.SEEK_END)
