@@ -1,5 +1,6 @@
 """What tests share that need a PostgreSQL: one temporary server for all, a fresh database for each."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
@@ -12,6 +13,9 @@ from psycopg.conninfo import make_conninfo
 from adapters.postgres.cluster import OWNER
 from adapters.postgres.embedded import EmbeddedServer, Endpoint, temporary_server
 from adapters.postgres.migrate import migrate
+
+# Before anybody imports gRPC: its handlers crash now and then in a child that is forked to run PostgreSQL.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 TEMPLATE = "loyalty_template"
 _numbers = count(1)

@@ -403,6 +403,8 @@ def config(context: typer.Context) -> None:
 
 def main() -> None:
     """The entry point; a fault that the user can mend is one line, not a stack."""
+    # Whoever runs a program of PostgreSQL as another user forks; handlers of gRPC's crash in some of those children.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     import psycopg
 
     from adapters.app.child import Misconfigured
