@@ -34,6 +34,7 @@ mutation: $(VENV)/dev proto ## Change decisions and states in thousands of ways:
 	@rm -rf mutants
 	@nice -n 19 $(BIN)/mutmut run
 	@$(BIN)/python -m tests.mutation
+
 bench: $(VENV)/run proto ## Run the benchmark in its short form
 	@$(BIN)/loyalty bench
 
