@@ -1,31 +1,17 @@
 """`loyalty`: runs the service, shows what it knows, and keeps it in order."""
 
-import asyncio
 import os
 import signal
 import sys
-from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
 from adapters.app.settings import Settings
-from projections.reports import Dimension
-
-DAYS = ["%Y-%m-%d"]
-
-_TIMES = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
-AsOf = Annotated[
-    datetime | None,
-    typer.Option(formats=_TIMES, help="For a time of business, UTC; by default the present.", show_default=False),
-]
-KnownAt = Annotated[
-    datetime | None,
-    typer.Option(formats=_TIMES, help="Only what was recorded by a time, UTC.", show_default=False),
-]
+from adapters.cli import look, views
+from adapters.cli.terminal import console, errors, say
 
 app = typer.Typer(
     help="Loyalty Ledger: an event-sourced ledger for member points.",
@@ -33,17 +19,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
 )
-console = Console()
-errors = Console(stderr=True)
-
-
-def _say(fault: Exception | str) -> None:
-    errors.print(str(fault), style="red", markup=False, highlight=False, soft_wrap=True)
-
-
-def _day(moment: datetime | None) -> date | None:
-    """The option's day: Typer knows moments only."""
-    return None if moment is None else moment.date()
+app.add_typer(look.app)
+app.add_typer(views.app)
 
 
 @app.callback()
@@ -100,151 +77,6 @@ def bench(
     run_bench(console, full=full, only=[name for name in only.upper().split(",") if name])
 
 
-@app.command(rich_help_panel="Look")
-def balance(context: typer.Context, programme: str, member: str, as_of: AsOf = None, known_at: KnownAt = None) -> None:
-    """Show a member's balances and lots, now or in the past.
-
-    What was shown at 10:02 is --as-of and --known-at both at 10:02; what should have been shown is --as-of alone.
-    """
-    from adapters.cli import show
-
-    asyncio.run(show.balance(console, context.obj, programme, member, as_of, known_at))
-
-
-@app.command(rich_help_panel="Look")
-def statement(
-    context: typer.Context,
-    programme: str,
-    member: str,
-    limit: Annotated[int, typer.Option(help="How many entries, newest first.", min=1, max=1000)] = 20,
-) -> None:
-    """Show what happened to a member's points, newest first, with the source of every entry."""
-    from adapters.cli import show
-
-    asyncio.run(show.statement(console, context.obj, programme, member, limit))
-
-
-@app.command(rich_help_panel="Look")
-def inventory(
-    context: typer.Context,
-    programme: str,
-    sku: Annotated[str, typer.Option(help="Only this SKU.")] = "",
-    limit: Annotated[int, typer.Option(help="How many items.", min=1, max=1000)] = 20,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-) -> None:
-    """Show stock: where it came from, what is there, locked and available, what is missing or discontinued."""
-    from adapters.cli import show
-
-    asyncio.run(show.inventory(console, context.obj, programme, sku, limit, as_of, known_at))
-
-
-@app.command(rich_help_panel="Look")
-def expiring(
-    context: typer.Context,
-    programme: str,
-    member: Annotated[str, typer.Option(help="Only this member.")] = "",
-    to: Annotated[datetime | None, typer.Option(help="Up to this last day.", formats=DAYS)] = None,
-    limit: Annotated[int, typer.Option(help="How many rows, first due first.", min=1, max=1000)] = 20,
-) -> None:
-    """Show which points expire soon: whom to remind, of how many, and until when they can be spent."""
-    from adapters.cli import show_reports
-
-    asyncio.run(show_reports.expiring(console, context.obj, programme, member, _day(to), limit))
-
-
-@app.command(rich_help_panel="Look")
-def holds(
-    context: typer.Context,
-    programme: str,
-    member: Annotated[str, typer.Option(help="Only this member's, those that have ended, too.")] = "",
-    limit: Annotated[int, typer.Option(help="How many holds, the oldest first.", min=1, max=1000)] = 20,
-) -> None:
-    """Show open holds, the oldest first: what is set aside for what, since when and until when."""
-    from adapters.cli import show_reports
-
-    asyncio.run(show_reports.holds(console, context.obj, programme, member, limit))
-
-
-@app.command(rich_help_panel="Look")
-def totals(
-    context: typer.Context,
-    programme: str,
-    first: Annotated[datetime | None, typer.Option("--from", help="First business date.", formats=DAYS)] = None,
-    last: Annotated[datetime | None, typer.Option("--to", help="Last business date.", formats=DAYS)] = None,
-    by: Annotated[list[Dimension] | None, typer.Option(help="Tell apart by this; may be given several times.")] = None,
-    limit: Annotated[int, typer.Option(help="How many rows.", min=1, max=1000)] = 100,
-) -> None:
-    """Show by day what was issued, became available, was redeemed, expired and taken back, and what is outstanding.
-
-    Without dates: the thirty-one days up to the programme's present.
-    """
-    from adapters.cli import show_reports
-
-    asyncio.run(show_reports.totals(console, context.obj, programme, _day(first), _day(last), by or [], limit))
-
-
-@app.command(rich_help_panel="Look")
-def events(
-    context: typer.Context,
-    after: Annotated[int, typer.Option(help="Begin after this position.", min=0)] = 0,
-    programme: Annotated[str, typer.Option(help="Only this programme.")] = "",
-    stream: Annotated[str, typer.Option(help="Only this stream, for example grocery/member/1023.")] = "",
-    topic: Annotated[list[str] | None, typer.Option(help="Only this topic; may be given several times.")] = None,
-    limit: Annotated[int, typer.Option(help="How many events at most; 0: all.", min=0)] = 20,
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for new ones, until Ctrl-C.")] = False,
-) -> None:
-    """Print events of the log as JSON, one a line, in order."""
-    from adapters.cli import show
-
-    filters = {"programme": programme, "stream": stream, "topics": tuple(topic or ()), "follow": follow}
-    asyncio.run(show.events(context.obj, after, limit, filters))
-
-
-@app.command(rich_help_panel="Look")
-def export(
-    context: typer.Context,
-    view: Annotated[str, typer.Argument(help="A view of the data dictionary, such as totals; or events, for the log.")],
-    kind: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="The kind of file.")] = "parquet",
-    first: Annotated[
-        datetime | None, typer.Option("--from", help="Only from this business date on.", formats=DAYS)
-    ] = None,
-    last: Annotated[datetime | None, typer.Option("--to", help="Only up to this business date.", formats=DAYS)] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file; VIEW.FORMAT by default.", show_default=False)
-    ] = None,
-) -> None:
-    """Write a view, or the decoded log, to a Parquet or CSV file.
-
-    --from and --to are business dates, in the programme's time zone: late events belong to the day on which they
-    happened. Views whose rows have no business date, such as balances, are exported as they are now.
-    """
-    from adapters.cli.export import run_export
-    from adapters.postgres.exporting import CannotExport
-
-    path = output or Path(f"{view}.{kind}")
-    try:
-        rows = run_export(errors, context.obj, view, kind, _day(first), _day(last), path)
-    except CannotExport as fault:
-        _say(fault)
-        raise typer.Exit(2) from None
-    console.print(f"{rows:,} rows in {path}", markup=False, highlight=False, soft_wrap=True)
-
-
-@app.command(rich_help_panel="Look", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def sql(
-    context: typer.Context,
-    dsn: Annotated[bool, typer.Option("--dsn", help="Only print how to connect, for other programs.")] = False,
-) -> None:
-    """Open psql as a role that reads all views and the decoded log, and nothing else; psql's own options may follow."""
-    from adapters.cli.sql import connection_string, run_psql
-
-    if dsn:
-        print(connection_string(context.obj))
-        return
-    raise typer.Exit(run_psql(context.obj, context.args))
-
-
 @app.command(rich_help_panel="Keep in order")
 def verify(
     context: typer.Context,
@@ -267,7 +99,7 @@ def verify(
     try:
         unchanged = run_verify(console, context.obj, head, keep_head, key, processes)
     except HeadError as error:
-        _say(error)
+        say(error)
         raise typer.Exit(2) from None
     raise typer.Exit(0 if unchanged else 1)
 
@@ -283,102 +115,9 @@ def make_key(
     try:
         public = make(path)
     except HeadError as error:
-        _say(error)
+        say(error)
         raise typer.Exit(2) from None
     console.print(f"Keep {path} secret; {public} is for everybody who checks heads.")
-
-
-_View = Annotated[str, typer.Argument(help="The view, for example balance.")]
-_Views = Annotated[list[str] | None, typer.Argument(help="The views, for example balance; none: all of them.")]
-
-
-@app.command(rich_help_panel="Views")
-def projections(context: typer.Context) -> None:
-    """Show where every view stands: builds, state, position, lag, rate, and what is parked."""
-    from adapters.cli import operate
-
-    asyncio.run(operate.projections(console, context.obj))
-
-
-@app.command(rich_help_panel="Views")
-def rebuild(
-    context: typer.Context,
-    views: _Views = None,
-    rate: Annotated[int | None, typer.Option(help="Events a second at most, to spare the machine.", min=1)] = None,
-) -> None:
-    """Build views anew beside the live ones, compare them row by row, and swap. Ctrl-C stops the watching only."""
-    from adapters.cli import operate
-
-    done = asyncio.run(operate.rebuild(console, context.obj, views or operate.NAMES, rate))
-    raise typer.Exit(0 if done else 1)
-
-
-@app.command(rich_help_panel="Views")
-def pause_rebuild(context: typer.Context, view: _View) -> None:
-    """Let a rebuild wait."""
-    _operate(context, "pause", view, f"{view}: the build waits; `loyalty resume-rebuild {view}` lets it go on.")
-
-
-@app.command(rich_help_panel="Views")
-def resume_rebuild(context: typer.Context, view: _View) -> None:
-    """Let a rebuild that waits go on, by the service."""
-    _operate(context, "resume", view, f"{view}: the build goes on.")
-
-
-@app.command(rich_help_panel="Views")
-def cancel_rebuild(context: typer.Context, view: _View) -> None:
-    """Give a rebuild up and drop its tables."""
-    _operate(context, "cancel", view, f"{view}: the build is no more.")
-
-
-@app.command(rich_help_panel="Views")
-def swap(context: typer.Context, view: _View) -> None:
-    """Let a rebuilt view take over although it differs from the live one."""
-    from adapters.cli import operate
-
-    raise typer.Exit(0 if asyncio.run(operate.swap(console, context.obj, view)) else 1)
-
-
-@app.command(rich_help_panel="Views")
-def rollback(context: typer.Context, view: _View) -> None:
-    """Go back to the build of a view that was live before."""
-    from adapters.cli import operate
-
-    raise typer.Exit(0 if asyncio.run(operate.rollback(console, context.obj, view)) else 1)
-
-
-@app.command(rich_help_panel="Views")
-def drop_build(context: typer.Context, view: _View, build: int) -> None:
-    """Drop a build that is not live: one that was, one that is under way, or a replay."""
-    _operate(context, "drop", view, f"{view}: build {build} is no more.", build)
-
-
-@app.command(rich_help_panel="Views")
-def replay_parked(context: typer.Context, view: _View) -> None:
-    """Fold the events of parked keys, after what was wrong is repaired."""
-    from adapters.cli import operate
-
-    raise typer.Exit(0 if asyncio.run(operate.replay_parked(console, context.obj, view)) else 1)
-
-
-@app.command(rich_help_panel="Views")
-def replay(
-    context: typer.Context,
-    to: Annotated[str, typer.Option(help="A position, or a time with its offset: 2026-03-31T23:59:59+08:00.")],
-    into: Annotated[str, typer.Option(help="The schema that they are built in, beside the live ones.")],
-    views: _Views = None,
-) -> None:
-    """Build views as of a position or a time in a schema of their own."""
-    from adapters.cli import operate
-
-    done = asyncio.run(operate.replay(console, context.obj, views or operate.NAMES, to, into))
-    raise typer.Exit(0 if done else 1)
-
-
-def _operate(context: typer.Context, operation: str, view: str, said: str, *values: int) -> None:
-    from adapters.cli import operate
-
-    asyncio.run(operate.once(console, context.obj, operation, (view, *values), said))
 
 
 @app.command(rich_help_panel="Keep in order")
@@ -414,13 +153,13 @@ def main() -> None:
     try:
         app()
     except EmbeddedServerError as error:
-        _say(error)
+        say(error)
         sys.exit(1)
     except Misconfigured as error:
-        _say(error)
+        say(error)
         sys.exit(2)
     except (psycopg.OperationalError, Unavailable) as error:
-        _say(f"The database cannot be reached; is LOYALTY_DSN right? {str(error).strip()}")
+        say(f"The database cannot be reached; is LOYALTY_DSN right? {str(error).strip()}")
         sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
