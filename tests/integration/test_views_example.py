@@ -27,17 +27,17 @@ def blocks() -> dict[str, str]:
 
 
 @pytest.fixture
-def totals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Projection:
+def tallies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Projection:
     """The README's view, from a folder of its own."""
     (tmp_path / "view.sql").write_text(blocks()["sql"])
     (tmp_path / "fold.py").write_text(blocks()["python"])
-    spec = importlib.util.spec_from_file_location("totals_fold", tmp_path / "fold.py")
+    spec = importlib.util.spec_from_file_location("tallies_fold", tmp_path / "fold.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "totals_fold", module)
+    monkeypatch.setitem(sys.modules, "tallies_fold", module)
     spec.loader.exec_module(module)
-    projection = module.TOTALS
+    projection = module.TALLIES
     assert isinstance(projection, Projection)
     return projection
 
@@ -46,15 +46,15 @@ def test_the_example_is_short() -> None:
     assert sum(len(block.splitlines()) for block in blocks().values()) < LINES_MAX
 
 
-async def test_the_example_runs(database: Database, totals: Projection) -> None:
-    async with running_world(database) as world, projecting(database, (totals,)):
+async def test_the_example_runs(database: Database, tallies: Projection) -> None:
+    async with running_world(database) as world, projecting(database, (tallies,)):
         await world.open()
         await world.given("anna earns 10", "bo earns 5")
-        await caught_up(world, "totals")
-        world.operations = PostgresOperations(database.app_dsn, (totals,))
-        await world.operations.rebuild("totals")
-        assert (await reaches(world, "totals", 2, State.RUNNING)).differences == 0
+        await caught_up(world, "tallies")
+        world.operations = PostgresOperations(database.app_dsn, (tallies,))
+        await world.operations.rebuild("tallies")
+        assert (await reaches(world, "tallies", 2, State.RUNNING)).differences == 0
         await world.given("anna earns 1")
-        await caught_up(world, "totals")
+        await caught_up(world, "tallies")
     with psycopg.connect(database.app_dsn) as connection:
-        assert connection.execute("SELECT * FROM projections.totals").fetchall() == [(PROGRAMME, 3, 16)]
+        assert connection.execute("SELECT * FROM projections.tallies").fetchall() == [(PROGRAMME, 3, 16)]

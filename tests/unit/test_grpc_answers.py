@@ -24,6 +24,7 @@ from ledger.receipts import Outcome, Receipt
 from ledger.refusals import Reason, Refusal, refuse
 from loyalty.v1 import answers_pb2
 from loyalty.v1 import types_pb2 as t
+from projections.operations import WrongState
 from projections.queries import NotFound, TooFarBehind
 
 README = Path(__file__).parents[2] / "protos" / "README.md"
@@ -126,6 +127,7 @@ FAULTS: list[tuple[Exception, int, str]] = [
     (Corrupt("secret"), 13, "INTERNAL"),
     (NotFound("member", "a%2Fb"), 5, "NOT_FOUND"),
     (TooFarBehind(), 14, "VIEW_BEHIND"),
+    (WrongState("balance is not being built"), 9, "WRONG_STATE"),
     (RuntimeError("secret"), 13, "INTERNAL"),
     (credential_missing(), 16, "CREDENTIAL_MISSING"),
     (credential_invalid("secret"), 16, "CREDENTIAL_INVALID"),
