@@ -26,7 +26,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER}') THEN
         FOR opened IN
             SELECT format('%I.%I', schemaname, viewname) FROM pg_views
-            WHERE schemaname IN ('ledger', 'projections') AND viewowner = current_user
+            WHERE viewowner = current_user
+              AND (schemaname IN ('ledger', 'projections') OR has_schema_privilege('{READER}', schemaname, 'USAGE'))
               AND NOT has_table_privilege('{READER}', format('%I.%I', schemaname, viewname), 'SELECT')
         LOOP
             EXECUTE 'GRANT SELECT ON ' || opened || ' TO {READER}';
@@ -34,7 +35,10 @@ BEGIN
     END IF;
 END $$;
 """
-"""Lets the role READER, where it exists, read all views of the role that runs this; of tables it sees none."""
+"""Lets the role READER, where it exists, read all views of the role that runs this, in ours and in those of replays.
+
+Of tables it sees none.
+"""
 
 
 class ViewText(msgspec.Struct, frozen=True):

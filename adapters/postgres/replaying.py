@@ -8,6 +8,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.connect import connect_async
+from projections.dictionary import READER
 from projections.operations import WrongState
 
 _SCHEMA = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -51,10 +52,15 @@ def _time(text: str) -> datetime:
 
 
 def make_schema(owner_dsn: str, app_dsn: str, schema: str) -> None:
-    """Make a schema that the application may fill, unless there is one. Raises WrongState for one that has a use."""
+    """Make a schema that the application may fill and the role READER read, unless there is one.
+
+    Raises WrongState for one that has a use.
+    """
     if schema in _TAKEN or schema.startswith("pg_") or not _SCHEMA.fullmatch(schema):
         raise WrongState(f"{schema} cannot be the schema of a replay: choose another name, of a-z, 0-9 and _")
     with psycopg.connect(owner_dsn) as connection:
         name, app = Identifier(schema), Identifier(str(conninfo_to_dict(app_dsn)["user"]))
         connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
         connection.execute(SQL("GRANT USAGE, CREATE ON SCHEMA {} TO {}").format(name, app))
+        if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (READER,)).fetchone() is not None:
+            connection.execute(SQL("GRANT USAGE ON SCHEMA {} TO {}").format(name, Identifier(READER)))

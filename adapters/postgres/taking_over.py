@@ -36,7 +36,7 @@ _DIFFERENCE = """
 INSERT INTO projections.differences (name, build, table_name, live, rebuilt) VALUES (%s, %s, %s, %s, %s)
 """
 _KEY = """
-SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
+SELECT quote_ident(attname) FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
 WHERE indrelid = %s::regclass AND indisprimary ORDER BY array_position(indkey, attnum)
 """
 _COMPARE = """
