@@ -27,11 +27,22 @@ def run_process(run: Callable[[Settings, Start], Coroutine[Any, Any, None]]) -> 
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().set_exception_handler(end_without_memory)
         try:
             runner.run(run(settings, start))
         except Misconfigured as fault:
             print(fault, flush=True)
             sys.exit(os.EX_CONFIG)
+
+
+def end_without_memory(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """End a process that has run out of memory, wherever that happened: what lives on without it answers nobody.
+
+    Its supervisor starts another; all else that goes wrong outside of a task is logged.
+    """
+    loop.default_exception_handler(context)
+    if isinstance(context.get("exception"), MemoryError):
+        os._exit(os.EX_OSERR)
 
 
 async def asked_to_stop() -> None:

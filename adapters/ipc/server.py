@@ -79,6 +79,8 @@ class WriterServer:
     async def _answer(self, connection: Frames, job: int, requests: Sequence[Request]) -> None:
         try:
             reply = encode(Answers.of(job, await self._ledger.execute(requests)))
+        except MemoryError:
+            raise  # this process is to end: what it knows of the outcome, the next one knows too
         except Exception:
             # A defect, but whoever waits must hear something.
             _log.exception("ipc.job_failed", requests=len(requests))

@@ -23,6 +23,7 @@ TRANSIENT = frozenset(
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.CANCELLED,  # by a server that stops, where it did not take the call
     }
 )
 """After these a client sends the same command ids again."""

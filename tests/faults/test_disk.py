@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from adapters.postgres.embedded import EmbeddedServer
+from adapters.postgres.embedded import EmbeddedServer, EmbeddedServerError
 from tests.faults.load import WAIT_SECONDS_MAX
 from tests.faults.rounds import recovery, rounds
 from tests.faults.stand import stand
@@ -47,9 +47,10 @@ def fill(directory: Path) -> None:
             ballast.write(bytes(4096))
 
 
-def use_up_wal(dsn: str) -> None:
+def use_up_wal(database: EmbeddedServer) -> None:
     """Begin one segment of the write-ahead log after the other, until there is no room for the next."""
-    with psycopg.connect(dsn, autocommit=True) as superuser, suppress(psycopg.OperationalError):
+    gone = suppress(psycopg.OperationalError, EmbeddedServerError)
+    with gone, psycopg.connect(database.endpoint().superuser_dsn, autocommit=True) as superuser:
         while True:
             superuser.execute("SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()")
 
@@ -72,7 +73,7 @@ def test_a_full_disk_stops_the_service_until_it_is_freed(
                 fill(disk)
                 failed = load.attempts_failed
                 if panics:
-                    use_up_wal(database.endpoint().superuser_dsn)
+                    use_up_wal(database)
                     service.await_logged("database.not_started", WAIT_SECONDS_MAX)
                 while load.attempts_failed < failed + 20:
                     assert service.pids().keys() >= {"supervisor", "gateway", "writer", "projections"}

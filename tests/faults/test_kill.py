@@ -81,9 +81,11 @@ def _pids_with_another(under_test: Stand, victim: str, killed: int) -> dict[str,
 
 def test_a_stop_under_load_answers_whatever_it_takes(under_test: Stand) -> None:
     """What was accepted is answered, what is not answered was not accepted: the log is what clients were told."""
-    with under_test.load() as load:
-        load.wait_for_answers(time.monotonic())
-        under_test.service.stop()
+    try:
+        with under_test.load() as load:
+            load.wait_for_answers(time.monotonic())
+            under_test.service.stop()
+    finally:
+        under_test.service.start()
     under_test.journal.unanswered.clear()
-    under_test.service.start()
     under_test.check()
