@@ -1,8 +1,6 @@
 """The way to PostgreSQL under load: cut, delayed, stalled; and a PostgreSQL that is restarted."""
 
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -19,17 +17,6 @@ Figure = Callable[[str], None]
 
 LEADS = "store.lead"
 """What the writer logs each time it has connected anew."""
-
-RESTART = """
-import sys
-from pathlib import Path
-from adapters.postgres.embedded import EmbeddedServer, StopMode
-
-server = EmbeddedServer(Path(sys.argv[1]))
-server.stop(StopMode[sys.argv[2]])
-server.start()
-"""
-"""By a process of its own: one with threads of gRPC cannot be relied on to fork, as changing the user takes."""
 
 
 class Wired(NamedTuple):
@@ -106,7 +93,8 @@ def test_a_postgresql_that_is_restarted_is_found_again(
     with wired.stand.load() as load:
         for _ in range(rounds):
             load.wait_for_answers(time.monotonic())
-            subprocess.run([sys.executable, "-c", RESTART, wired.stand.database.data_dir, mode.name], check=True)
+            wired.stand.database.stop(mode)
+            wired.stand.database.start()
             recoveries.append(load.wait_for_answers(time.monotonic()))
     figure(f"{recovery(recoveries)}, from the moment when it was up; {load.attempts_failed} calls had to be made again")
     figure(wired.stand.check())
