@@ -43,12 +43,18 @@ class Wire:
                 await self._serve(client, to_client, server, to_server)
         finally:
             self._connections.discard(task)
-            to_client.transport.abort()
+            _drop(to_client)
 
     def cut_all(self) -> None:
         """Cut every connection at once."""
         for task in list(self._connections):
             task.cancel()
+
+    async def end(self) -> None:
+        """Cut every connection, and wait until they are gone."""
+        self.cut_all()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.sleep(0)  # a transport that is aborted closes its socket a turn later
 
     async def _serve(
         self,
@@ -75,8 +81,9 @@ class Wire:
                     break
         finally:
             back.cancel()
-            to_client.transport.abort()
-            to_server.transport.abort()
+            _drop(to_client)
+            _drop(to_server)
+            await asyncio.wait({back})
 
     async def _pass_on(self, server: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -91,6 +98,12 @@ class Wire:
         await self.flowing.wait()
 
 
+def _drop(end: asyncio.StreamWriter) -> None:
+    """Close one end at once, unless it is closed; a transport that was closed cannot be aborted."""
+    if not end.is_closing():
+        end.transport.abort()
+
+
 @contextlib.asynccontextmanager
 async def wire(dsn: str) -> AsyncIterator[tuple[str, Wire]]:
     """A DSN that leads over the wire, and the wire. The server is reached over a socket in the file system."""
@@ -101,7 +114,7 @@ async def wire(dsn: str) -> AsyncIterator[tuple[str, Wire]]:
         server = await asyncio.start_unix_server(laid.connected, Path(directory) / name)
         async with server:
             yield make_conninfo(dsn, host=directory), laid
-            laid.cut_all()
+            await laid.end()
 
 
 class WireInThread:
