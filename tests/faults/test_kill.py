@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from adapters.postgres.cluster import DATABASE
 from tests.faults.load import WAIT_SECONDS_MAX
 from tests.faults.rounds import recovery, rounds
 from tests.faults.stand import POSTGRESQL, Stand, stand
 
 Figure = Callable[[str], None]
+
+COMMIT_DELAY_MICROSECONDS = 20_000
 
 
 def _died_inside_a_commit(log: Path) -> int:
@@ -29,12 +33,20 @@ def _died_inside_a_commit(log: Path) -> int:
     return sum(1 for count in copied.values() if count > 0)
 
 
+def _slow_down_commits(under_test: Stand) -> None:
+    """Let each wait before its flush, from the next start of the service on, so that a kill can be aimed at it."""
+    with psycopg.connect(under_test.database.endpoint().superuser_dsn, autocommit=True) as superuser:
+        for setting in (f"commit_delay = {COMMIT_DELAY_MICROSECONDS}", "commit_siblings = 0"):
+            superuser.execute(f"ALTER DATABASE {DATABASE} SET {setting}".encode())
+
+
 @rounds(few=6, many=50)
 def test_kill_9_of_the_service_loses_and_doubles_nothing(tmp_path: Path, figure: Figure, rounds: int) -> None:
     """Unanswered commands are sent again with their ids (edge case 13); every other kill is aimed at a commit."""
     recoveries, unanswered = [], 0
     with stand(tmp_path, LOYALTY_LOG_LEVEL="debug") as under_test:
         service = under_test.service
+        _slow_down_commits(under_test)
         for round_number in range(rounds):
             with under_test.load():
                 time.sleep(random.uniform(0.3, 0.8))
