@@ -8,9 +8,10 @@ import structlog
 from adapters.app.settings import Settings
 
 
-def configure_logs(settings: Settings) -> None:
-    """Set up structlog once for this process."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+def configure_logs(settings: Settings, at_least: str = "debug") -> None:
+    """Set up structlog for this process: as the settings say, but nothing below a level."""
+    levels = logging.getLevelNamesMapping()
+    level = max(levels[settings.log_level.upper()], levels[at_least.upper()])
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
