@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 UV ?= $(BIN)/uv
 
+# Tests wait for processes as much as they work.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+
 # Whatever decides what an editable install looks like.
 BUILD_INPUTS := pyproject.toml hatch_build.py protos/generate.py
 
@@ -24,10 +27,10 @@ run: $(VENV)/run proto ## Run the server
 	@$(BIN)/loyalty serve
 
 test: $(VENV)/dev proto ## Run the tests
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n $(WORKERS)
 
 test-long: $(VENV)/dev proto ## Run the tests that take minutes, and the one that takes hours
-	@$(BIN)/python -m pytest -m long -n auto
+	@$(BIN)/python -m pytest -m long -n $(WORKERS)
 	@$(MAKE) --no-print-directory mutation
 
 mutation: $(VENV)/dev proto ## Change decisions and states in thousands of ways: do the tests notice?

@@ -8,10 +8,17 @@ import structlog
 from adapters.app.settings import Settings
 
 
-def configure_logs(settings: Settings, at_least: str = "debug") -> None:
-    """Set up structlog for this process: as the settings say, but nothing below a level."""
-    levels = logging.getLevelNamesMapping()
-    level = max(levels[settings.log_level.upper()], levels[at_least.upper()])
+def quiet_logs() -> None:
+    """Set up structlog for a command that says itself what it does: warnings and worse only, to standard error."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+
+
+def configure_logs(settings: Settings) -> None:
+    """Set up structlog once for a process of the service."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from adapters.app.logs import configure_logs
 from adapters.app.settings import Settings
 from adapters.cli import look, views
 from adapters.cli.terminal import console, errors, say
@@ -40,12 +39,12 @@ def main_options(
             errors.print(f"[red]{where}[/]: {problem['msg'].removeprefix('Value error, ')}", highlight=False)
         errors.print("Set it in the environment (LOYALTY_...) or in loyalty.toml; `loyalty config` lists all names.")
         raise typer.Exit(2) from None
-    configure_logs(context.obj, at_least="warning")  # A command says itself what it does.
 
 
 @app.command(rich_help_panel="Run")
 def serve(context: typer.Context) -> None:
     """Serve until Ctrl-C: PostgreSQL, the gateway for gRPC, the writer, and the projections."""
+    from adapters.app.logs import configure_logs
     from adapters.app.supervisor import Supervisor
 
     settings: Settings = context.obj
@@ -148,9 +147,11 @@ def main() -> None:
     import psycopg
 
     from adapters.app.child import Misconfigured
+    from adapters.app.logs import quiet_logs
     from adapters.postgres.embedded import EmbeddedServerError
     from ledger.errors import Unavailable
 
+    quiet_logs()
     try:
         app()
     except EmbeddedServerError as error:

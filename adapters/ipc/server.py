@@ -82,10 +82,12 @@ class WriterServer:
         except MemoryError:
             raise  # this process is to end: what it knows of the outcome, the next one knows too
         except Exception:
-            # A defect, but whoever waits must hear something.
+            # A defect, but whoever waits must hear something, even if nothing can be logged.
+            failure = LedgerError("the writer failed; its log says why")
+            connection.send(encode(Answers.of(job, [failure] * len(requests))))
             _log.exception("ipc.job_failed", requests=len(requests))
-            reply = encode(Answers.of(job, [LedgerError("the writer failed; its log says why")] * len(requests)))
-        connection.send(reply)
+        else:
+            connection.send(reply)
 
 
 class _Connection(Frames):
