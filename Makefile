@@ -27,10 +27,10 @@ run: $(VENV)/run proto ## Run the server
 	@$(BIN)/loyalty serve
 
 test: $(VENV)/dev proto ## Run the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -n $(WORKERS)
 
 test-long: $(VENV)/dev proto ## Run the tests that take minutes, and the one that takes hours
-	@$(BIN)/python -m pytest -m long -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -m long -n $(WORKERS)
 	@$(MAKE) --no-print-directory mutation
 
 mutation: $(VENV)/dev proto ## Change decisions and states in thousands of ways: do the tests notice?
