@@ -172,19 +172,19 @@ def header(command_id: str | None = None, **fields: Any) -> t.Header:
 
 def settings(**changes: Any) -> t.Settings:
     """A programme on the wall clock, one point a yuan."""
-    return t.Settings(
-        zone="Asia/Shanghai",
-        clock=t.CLOCK_KIND_WALL,
-        units=[t.PointUnit(name=UNIT)],
-        currency="CNY",
-        currency_digits=2,
-        earning_unit=UNIT,
-        earning_rate="1/100",
-        rounding=t.ROUNDING_DOWN,
-        point_value="1",
-        lot_months=12,
-        **changes,
-    )
+    usual: dict[str, Any] = {
+        "zone": "Asia/Shanghai",
+        "clock": t.CLOCK_KIND_WALL,
+        "units": [t.PointUnit(name=UNIT)],
+        "currency": "CNY",
+        "currency_digits": 2,
+        "earning_unit": UNIT,
+        "earning_rate": "1/100",
+        "rounding": t.ROUNDING_DOWN,
+        "point_value": "1",
+        "lot_months": 12,
+    }
+    return t.Settings(**(usual | changes))
 
 
 def open_programme(commands: CommandServiceStub, **changes: Any) -> None:

@@ -9,7 +9,7 @@ from adapters.grpc.positions import parse_position, position_token
 from loyalty.v1 import commands_pb2 as c
 from loyalty.v1 import events_pb2 as e
 from loyalty.v1 import types_pb2 as t
-from tests.integration.service import UNIT, Service, stubs
+from tests.integration.service import UNIT, Service, settings, stubs
 from tests.linearizability.clients import Crowd
 from tests.linearizability.faults import Fault
 from tests.linearizability.history import Operation
@@ -92,22 +92,12 @@ def _is_current(operation: Operation) -> bool:
 def _prepare(service: Service, places: Sequence[Place]) -> int:
     """A programme whose clock stands still, with members, rewards and their goods; returns where its history begins."""
     programme = places[0].programme
-    settings = t.Settings(
-        zone="Asia/Shanghai",
-        clock=t.CLOCK_KIND_MANUAL,
-        units=[t.PointUnit(name=UNIT)],
-        currency="CNY",
-        currency_digits=2,
-        earning_unit=UNIT,
-        earning_rate="1/100",
-        rounding=t.ROUNDING_DOWN,
-        point_value="1",
-    )
+    standing_still = settings(clock=t.CLOCK_KIND_MANUAL, lot_months=0)
 
     def new() -> t.Header:
         return header(programme, str(uuid.uuid4()))
 
-    batch = [c.Command(open_programme=c.OpenProgrammeRequest(header=new(), settings=settings))]
+    batch = [c.Command(open_programme=c.OpenProgrammeRequest(header=new(), settings=standing_still))]
     for place in places:
         for member in ("anna", "bo"):
             enrolment = c.EnrolMemberRequest(header=new(), member=f"{place}-{member}")
