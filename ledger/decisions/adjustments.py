@@ -5,10 +5,9 @@ from ledger import events as e
 from ledger.calendar import Instant
 from ledger.decisions.checks import Decision, check_enrolled, check_points
 from ledger.decisions.debts import claw_back
-from ledger.decisions.lifetimes import lifetime
+from ledger.decisions.lifetimes import lifetime, number_of
 from ledger.decisions.points import beyond_limit, take
 from ledger.errors import InvalidCommand
-from ledger.ids import lot_number
 from ledger.policy import Policy
 from ledger.quantities import Amount
 from ledger.refusals import Reason, Refusal, refuse
@@ -27,18 +26,19 @@ def decide_adjust(states: States, policy: Policy, command: c.Adjust, at: Instant
         raise InvalidCommand("approver", "is missing")
     unit, points = command.points.unit, command.points.value
     check_points("points", Amount(unit, abs(points)), policy)
-    if points > 0 and command.lot:
+    grants = points > 0
+    if grants and command.lot:
         raise InvalidCommand("lot", "only negative points correct a grant")
-    if points < 0 and command.expires_at is not None:
+    if not grants and command.expires_at is not None:
         raise InvalidCommand("expires_at", "only positive points expire")
     member = states.member(command.member)
     if (refusal := check_enrolled((command.member, member))) is not None:
         return refusal
     stream = states.member_stream(command.member)
-    if points > 0:
+    if grants:
         return _granted(policy, member, stream, command, at)
     if command.lot:
-        lot = member.lots(unit).get(lot_number(command.lot)) if command.lot.startswith(f"{member.id}:") else None
+        lot = member.lots(unit).get(number_of(member, command.lot))
         if lot is None:
             return refuse(Reason.GRANT_NOT_FOUND, member=member.id, lot=command.lot)
         clawed = claw_back(member, policy, unit, -points, (lot.number,), at)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
-from ledger.calendar import Instant
+from ledger.calendar import SECOND, Instant
 from ledger.errors import InvalidCommand
 from ledger.events import Fact
 from ledger.policy import Policy
@@ -93,12 +93,17 @@ def check_begun(earliest: Instant, at: Instant) -> Refusal | None:
 
 def deadline(field: str, asked: Instant | None, policy: Policy, at: Instant) -> Instant:
     """When a hold or lock ends: as asked, but never later than the programme's time-out. Raises InvalidCommand."""
-    latest = at + policy.settings.hold_seconds * 1_000_000
+    latest = time_out(policy, at)
     if asked is None:
         return latest
     if not at < asked <= latest:
         raise InvalidCommand(field, "must be after occurred_at and within the programme's time-out")
     return asked
+
+
+def time_out(policy: Policy, at: Instant) -> Instant:
+    """When a hold or lock that begins at an instant ends by the programme's settings."""
+    return at + policy.settings.hold_seconds * SECOND
 
 
 def insufficient(member: Member, amount: Amount, at: Instant) -> Refusal:

@@ -60,22 +60,18 @@ def _counting(counting: Iterable[Activity], activities: Iterable[Activity]) -> A
 def as_now(member: Member, unit: str, lots: Iterable[e.Taken]) -> tuple[e.Taken, ...]:
     """Points that go back to their lots, as these are by now: they may live longer, or no longer wait for Activate."""
     known = member.lots(unit)
-    held = _held(member, unit) if member.holds else {}
-    found: dict[str, e.Taken] = {}
+    held = _held(member, unit)
     now = []
     for taken in lots:
-        as_it_is = found.get(taken.lot)
-        if as_it_is is None:
-            number = lot_number(taken.lot)
-            lot = known.get(number) or held.get(number)
-            ends = known.period_end(taken.period)
-            as_it_is = taken
-            if lot is not None:
-                as_it_is = member.taken(lot, taken.points)
-            elif ends is not None:
-                as_it_is = msgspec.structs.replace(taken, expires_at=ends)
-            found[taken.lot] = as_it_is
-        now.append(as_it_is.with_points(taken.points))
+        number = lot_number(taken.lot)
+        lot = known.get(number) or held.get(number)
+        ends = known.period_end(taken.period)
+        if lot is not None:
+            now.append(member.taken(lot, taken.points))
+        elif ends is not None:
+            now.append(msgspec.structs.replace(taken, expires_at=ends))
+        else:
+            now.append(taken)
     return tuple(now)
 
 

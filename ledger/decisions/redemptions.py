@@ -6,7 +6,7 @@ from ledger import commands as c
 from ledger import events as e
 from ledger.calendar import Instant
 from ledger.decisions.allocation import Place, place_of, place_streams
-from ledger.decisions.checks import Decision, Events, check_active, check_money, check_positive, deadline
+from ledger.decisions.checks import Decision, Events, check_active, check_money, check_positive, time_out
 from ledger.decisions.lifetimes import kept_alive
 from ledger.decisions.points import parts_of, take
 from ledger.errors import InvalidCommand
@@ -124,7 +124,7 @@ def _placed(
         kind=reward.kind,
         price=reward.price,
         hold=hold_of(command.redemption),
-        expires_at=deadline("", None, policy, at),
+        expires_at=time_out(policy, at),
         sku=reward.sku,
         location=place.location if place else "",
         list_price=reward.list_price,

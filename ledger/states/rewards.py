@@ -43,15 +43,13 @@ class Reward:
 
 
 class Stage(Enum):
-    """Where a redemption stands. It is open while it is PLACED or PARTLY_FULFILLED."""
+    """What became of a redemption's units so far."""
 
     ABSENT = auto()
     PLACED = auto()
     """Some units are open, none was fulfilled."""
-    PARTLY_FULFILLED = auto()
-    """Some units are open, some were fulfilled."""
     FULFILLED = auto()
-    """No unit is open, some were fulfilled."""
+    """Some units were fulfilled; others may be open, or were given back."""
     CANCELLED = auto()
     """No unit is open, none was fulfilled, and the last ones were given back by request."""
     TIMED_OUT = auto()
@@ -96,17 +94,15 @@ class Redemption:
             self.open, self.paid = event.quantity, tuple(tender.amount for tender in event.tenders)
         elif isinstance(event, e.RedemptionFulfilled):
             self._close(event)
-            self.stage = Stage.PARTLY_FULFILLED if self.open else Stage.FULFILLED
+            self.stage = Stage.FULFILLED
         elif isinstance(event, e.RedemptionCancelled):
             self._close(event)
-            if not self.open:
-                self.stage = _GIVEN_BACK[event.reason] if self.stage is Stage.PLACED else Stage.FULFILLED
+            if not self.open and self.stage is Stage.PLACED:
+                self.stage = _GIVEN_BACK[event.reason]
 
     def _close(self, event: e.RedemptionFulfilled | e.RedemptionCancelled) -> None:
         self.open = event.left
-        # An event that closes all may name no tenders: nothing is paid for any more.
-        parts = zip(self.paid, event.tenders, strict=True) if event.left else ()
-        self.paid = tuple(amount - tender.amount for amount, tender in parts)
+        self.paid = tuple(paid - tender.amount for paid, tender in zip(self.paid, event.tenders, strict=True))
 
 
 _GIVEN_BACK = {CancelReason.REQUESTED: Stage.CANCELLED, CancelReason.TIMED_OUT: Stage.TIMED_OUT}

@@ -1,12 +1,14 @@
 """Adjustments and reversals."""
 
+import msgspec
 import pytest
 
 from ledger import commands as c
 from ledger.events import PointsClawedBack, PointsEarned, PointsForfeited, PointsReinstated, PointsTransferredOut
 from ledger.quantities import Amount
+from ledger.refusals import Reason
 from ledger.settings import Clawback
-from tests.unit.ledger.desk import Desk
+from tests.unit.ledger.desk import Desk, settings
 
 
 def test_an_adjustment_gives_points_with_a_reason_and_an_approver(desk: Desk) -> None:
@@ -209,6 +211,15 @@ def test_a_command_that_nobody_sent_is_not_reversed(desk: Desk) -> None:
     assert desk.when("command 77 is reversed").open("anna") == 0
 
 
+def test_a_command_of_another_programme_is_not_reversed(desk: Desk) -> None:
+    desk.given("anna earns 10")
+    earn = desk.ids.to_bytes(16, "big")
+    commands = c.OpenProgramme(settings()), c.Reverse(earn, "mistake")
+    requests = [msgspec.structs.replace(desk.request(command), programme="other") for command in commands]
+    _, refused = desk.running.execute(requests)
+    assert getattr(refused.answer, "reason", None) is Reason.COMMAND_NOT_FOUND  # type: ignore[union-attr]
+
+
 def test_a_refused_command_is_not_reversed(desk: Desk) -> None:
     assert desk.when("anna gives 10 to bo").refused("INSUFFICIENT_POINTS")
     assert desk.when(f"command {desk.ids} is reversed").refused("COMMAND_NOT_FOUND")
@@ -231,3 +242,11 @@ def test_reversals_within_balance_waive_the_rest(desk: Desk) -> None:
     desk.given("anna gives 80 to bo")
     (event,) = desk.when(f"command {earn} is reversed").events(PointsClawedBack)
     assert (event.debt, event.waived) == (0, 80)
+
+
+def test_a_grant_of_another_member_cannot_be_corrected(desk: Desk) -> None:
+    """R17: whatever the number of the lot."""
+    desk.given("anna earns 100", "bo earns 100")
+    for lot in ("bo:1", "anna:01", "anna:2", "1"):
+        command = c.Adjust("anna", Amount("points", -5), "error", "manager", lot)
+        assert desk.send(command).refused("GRANT_NOT_FOUND", member="anna", lot=lot)

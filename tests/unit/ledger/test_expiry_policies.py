@@ -118,6 +118,13 @@ def test_points_that_would_end_before_they_could_be_spent_are_bad_input(desk: De
     assert desk.when("anna earns 10 available 2027-01-01 expiring 2027-03-31").accepted
 
 
+@pytest.mark.parametrize(
+    "expiry", [FixedDate(1, 1), FixedDate(12, 31, 1_200), LotAge(1), LotAge(1_200), Inactivity(1_200, ACTIVE)]
+)
+def test_the_shortest_and_the_longest_lives_are_settings(desk: Desk, expiry: Expiry) -> None:
+    assert desk.opens(expiry=expiry).accepted
+
+
 expiries = st.one_of(
     st.builds(LotAge, st.integers(1, 60)),
     st.builds(FixedDate, st.integers(1, 12), st.integers(1, 28), st.integers(0, 30)),

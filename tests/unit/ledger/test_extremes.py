@@ -19,8 +19,9 @@ def test_points_earned_near_the_end_of_time_leave_the_writer_alive(desk: Desk, m
     """A day that no calendar holds is no reason to stop: the lot never ends, or the command is bad input."""
     desk.opens(clock=ClockKind.MANUAL, lot_months=max(months, 1_200 if days else months), pending_days=days)
     assert desk.send(AdvanceClock(LATE)).accepted
-    desk.when("anna earns 5")
-    desk.when("anna buys tea 10.00 as o1")
+    earned, bought = desk.when("anna earns 5"), desk.when("anna buys tea 10.00 as o1")
+    assert earned.invalid("expires_at") if days else earned.accepted
+    assert bought.invalid("occurred_at") if days else bought.accepted
     assert desk.when("bo joins").refused("MEMBER_EXISTS")
 
 

@@ -139,3 +139,11 @@ def test_a_group_that_freezes_and_then_spends_is_refused_whole(desk: Desk) -> No
     opened(desk)
     assert desk.together(FROZEN, "anna earns 5", "anna gives 1 to bo").refused("ACCOUNT_FROZEN", command=2)
     assert desk.when("anna gives 1 to bo").accepted
+
+
+def test_what_is_quarantined_and_pending_cannot_be_taken_yet(desk: Desk) -> None:
+    """Edge case 20: an adjustment takes from a frozen member what is available, quarantined or not."""
+    desk.given("anna earns 100", FROZEN, "anna earns 5", "anna earns 7 available 2026-02-01")
+    then = desk.when("anna loses 106 because of error")
+    assert then.refused("INSUFFICIENT_POINTS", wanted=106, spendable=105)
+    assert desk.when("anna loses 105 because of error").accepted

@@ -1,6 +1,7 @@
 """Edge case 2: a programme may grant days of grace to points that come back after their lots ended."""
 
 from ledger import events as e
+from ledger.settings import Activity, Inactivity
 from tests.unit.ledger.desk import Desk
 
 PAID = "anna buys tea 10.00 as o1 paying 1000 points worth 10.00"
@@ -51,3 +52,12 @@ def test_a_lot_of_which_points_are_held_keeps_its_expiry(desk: Desk) -> None:
     then = desk.when("all of o1 comes back as f1")
     assert then.story == ["PurchaseReturned", "PointsReinstated", "PointsExpired"]
     assert (then.lots("anna"), then.held("anna")) == ([], 100)
+
+
+def test_points_with_days_of_grace_hang_on_no_activity(desk: Desk) -> None:
+    """Edge cases 2 and 19: their days are counted, whatever their owner does meanwhile."""
+    desk.opens(refund_grace_days=14, expiry=Inactivity(1, (Activity.PURCHASE,)), earning_rate="0")
+    desk.given("anna earns 1000", PAID, "time passes to 2026-02-10")
+    (reinstated,) = desk.when("all of o1 comes back as f1").events(e.PointsReinstated)
+    assert [lot.period for lot in reinstated.lots] == [0]
+    assert desk.when("anna buys cup 1.00 as o2").lots("anna") == [(1000, "2026-02-24")]

@@ -1,12 +1,14 @@
 """What lies exactly on a limit is still allowed, or no longer: one point, one unit, one microsecond decides."""
 
+import msgspec
 import pytest
 
 from ledger import commands as c
 from ledger import events as e
 from ledger.calendar import NEVER
+from ledger.decisions.allocation import DISTANCES_MAX, LOCATIONS_MAX
 from ledger.decisions.checks import QUANTITY_MAX
-from ledger.events import ExpiryExtended, RewardKind, Source
+from ledger.events import ExpiryExtended, ExpiryReason, PointsExpired, RewardKind, Source
 from ledger.quantities import VALUE_MAX, Amount
 from ledger.settings import Activity, Inactivity, LotAge, PointUnit
 from tests.unit.ledger.desk import Desk
@@ -101,3 +103,75 @@ def test_each_unit_has_its_own_activities(desk: Desk) -> None:
     desk.given("time passes to 2026-03-01")
     (extended,) = desk.when("anna earns 1").events(ExpiryExtended)
     assert (extended.unit, extended.activity, extended.reason) == ("points", Activity.EARN, "")
+
+
+def test_waiting_points_that_end_now_are_activated_no_more(desk: Desk) -> None:
+    """Edge case 14: available_at <= at < expires_at."""
+    desk.given("anna earns 5 waiting expiring 2026-02-28", "bo earns 5 waiting expiring 2026-02-28")
+    end = desk.lines.end_of("2026-02-28")
+    desk.running.clock.instant = end - 1
+    assert desk.when("lots anna:1 of anna are activated").open("anna") == 5
+    desk.running.clock.instant = end
+    assert desk.when("lots bo:1 of bo are activated").refused("LOT_EXPIRED", lot="bo:1", expired_at=end)
+
+
+def test_what_ends_as_a_member_leaves_has_expired_by_itself(desk: Desk) -> None:
+    """Edge case 14."""
+    desk.given("anna earns 5 expiring 2026-02-28")
+    desk.running.clock.instant = desk.lines.end_of("2026-02-28")
+    (expired,) = desk.when("anna leaves for moving").events(PointsExpired)
+    assert (expired.reason, expired.effective_at) == (ExpiryReason.DUE, desk.now)
+
+
+def test_what_ends_as_it_comes_back_to_a_member_who_left_has_expired_by_itself(desk: Desk) -> None:
+    """Edge cases 2 and 20: it expires once."""
+    desk.given("anna earns 5 expiring 2026-02-28", "anna buys tea 0.05 as o1 paying 5 points worth 0.05")
+    desk.given("anna leaves for moving")
+    desk.running.clock.instant = desk.lines.end_of("2026-02-28")
+    then = desk.when("all of o1 comes back as f1")
+    assert then.story == ["PurchaseReturned", "PointsReinstated", "PointsExpired"]
+    assert then.balance("anna") == 0
+
+
+def test_freedom_prolongs_what_ends_before_the_day_that_is_named(desk: Desk) -> None:
+    """Edge case 20."""
+    desk.given("anna is frozen for anomaly")
+    until, points = desk.lines.end_of("2026-02-28"), Amount("points", 5)
+    for number, ends in enumerate((until - 1, until, until + 1)):
+        desk.send(c.Earn("anna", points, Source("visit", str(number)), expires_at=ends))
+    (extended,) = desk.send(c.UnfreezeMember("anna", "mistake", extend_until=until)).events(ExpiryExtended)
+    assert [(row.lot, row.was) for row in extended.lots] == [("anna:1", until - 1)]
+
+
+def test_an_allocation_policy_has_room_for_a_hundred_locations(desk: Desk) -> None:
+    """I04."""
+    names = tuple(f"depot{number}" for number in range(LOCATIONS_MAX + 1))
+    assert desk.send(c.PublishAllocationPolicy(names)).invalid("locations")
+    assert desk.send(c.PublishAllocationPolicy(names[:-1])).accepted
+    rows = [e.Distance(f"town{number}", "depot0", number) for number in range(DISTANCES_MAX + 1)]
+    assert desk.send(c.PublishAllocationPolicy(names[:1], tuple(rows))).invalid("distances")
+    assert desk.send(c.PublishAllocationPolicy(names[:1], tuple(rows[1:]))).accepted
+    for distance, field in ((0, None), (VALUE_MAX, None), (-1, "distance"), (VALUE_MAX + 1, "distance")):
+        then = desk.send(c.PublishAllocationPolicy(names[:1], (e.Distance("town", "depot0", distance),)))
+        assert then.accepted if field is None else then.invalid(f"distances[0].{field}")
+
+
+def test_a_line_may_have_no_units_or_as_many_as_can_be_counted(desk: Desk) -> None:
+    """Edge case 7: a line by weight has no units."""
+    tea = e.Line("tea", 0, 100, 100, gross=110)
+    for number, quantity in enumerate((0, QUANTITY_MAX)):
+        line = msgspec.structs.replace(tea, quantity=quantity)
+        assert desk.send(c.RecordPurchase("anna", f"o{number}", (line,))).accepted
+    over = msgspec.structs.replace(tea, quantity=QUANTITY_MAX + 1)
+    assert desk.send(c.RecordPurchase("anna", "o2", (over,))).invalid("lines[0].quantity")
+
+
+def test_a_redemption_may_come_to_the_most_that_an_amount_can_be(desk: Desk) -> None:
+    """Edge case 26: by its points, its cash, or its list price."""
+    desk.given("anna earns 5")
+    one = Amount("points", 1)
+    for name, price, list_price in (("listed", e.Price(one), VALUE_MAX), ("paid", e.Price(one, VALUE_MAX), 0)):
+        desk.send(c.DefineReward(name, RewardKind.SERVICE, price, list_price=list_price))
+        cash = (e.Tender(e.TenderType.CASH, price.cash),) if price.cash else ()
+        assert desk.send(c.Redeem(f"{name}1", "anna", name, 1, tenders=cash)).accepted
+        assert desk.send(c.Redeem(f"{name}2", "anna", name, 2, tenders=cash * 2)).invalid("quantity")

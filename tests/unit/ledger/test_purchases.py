@@ -226,3 +226,8 @@ def test_the_time_and_terms_of_a_purchase_are_those_of_its_own_day(desk: Desk) -
     assert desk.lines.last_day(grant.expires_at) == "2026-01-30"
     assert grant.available_at == desk.lines.moment("2026-01-02 00:00")
     assert (then.open("anna"), then.pending("anna"), grant.issued) == (0, 10, "2025-12")
+
+
+def test_what_is_available_at_once_names_no_time(desk: Desk) -> None:
+    (earned,) = desk.when("anna buys tea 9.99 as o1").events(PointsEarned)
+    assert earned.available_at is None

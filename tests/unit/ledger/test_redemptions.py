@@ -13,6 +13,8 @@ from ledger.events import (
     RedemptionPlaced,
     StockLocked,
     StockShipped,
+    Tender,
+    TenderType,
 )
 from ledger.quantities import Amount
 from ledger.receipts import Outcome, Receipt
@@ -219,3 +221,33 @@ def test_not_one_unit_is_oversold(desk: Desk) -> None:
     desk.oracle.fold(desk.running.memory.records[desk.oracle.position :])
     stock = desk.oracle.stock("club", "mug@shop")
     assert (len(accepted), stock.free, stock.locked) == (5, 0, 5)
+
+
+@pytest.mark.parametrize(
+    "tender",
+    [
+        Tender(TenderType.POINTS, 0),
+        Tender(TenderType.CASH, 0, Amount("points", 500)),
+        Tender(TenderType.CASH, 0, hold="h1"),
+    ],
+)
+def test_the_points_of_a_redemption_are_no_tender(desk: Desk, tender: Tender) -> None:
+    desk.given(*MUGS, "anna earns 600", "anna holds 50 as h1")
+    assert desk.send(Redeem("r1", "anna", "mug", tenders=(tender,))).invalid("tenders[0]")
+
+
+def test_the_quote_asks_for_no_cash_where_points_pay_all(desk: Desk) -> None:
+    """Edge case 8."""
+    desk.given("reward mug costs 500 from mug@shop listed at 5.00", "anna earns 500")
+    assert desk.when("anna redeems mug as r1").refused("OUT_OF_STOCK", quote_points=500, quote_cash=0)
+
+
+def test_what_has_no_stock_comes_from_nowhere(desk: Desk) -> None:
+    desk.given("reward repair costs 80", "anna earns 100")
+    (placed,) = desk.when("anna redeems repair as r1").events(RedemptionPlaced)
+    assert (placed.sku, placed.location, placed.allocation_version) == ("", "", 0)
+
+
+def test_each_definition_of_a_reward_is_a_version_of_its_stream(desk: Desk) -> None:
+    defined = [desk.when(f"reward mug costs {points}").records for points in (5, 6, 7)]
+    assert [record.version for (record,) in defined] == [1, 2, 3]

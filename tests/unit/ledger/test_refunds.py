@@ -427,3 +427,38 @@ def test_a_refund_can_be_asked_for_its_outcome_first(desk: Desk) -> None:
     assert then.receipt.refunded is not None
     assert (then.receipt.refunded.clawed_back, then.receipt.refunded.debt) == (50, 40)
     assert desk.when("all of o1 comes back as f1").accepted
+
+
+def test_a_debt_takes_no_points_that_have_ended_waiting(desk: Desk) -> None:
+    """Edge cases 1 and 14: what waits for Activate is taken, what ends now is not."""
+    desk.given("anna earns 1 waiting", "anna earns 5 waiting expiring 2026-02-28", "anna buys tea 7.00 as o1")
+    desk.given("anna gives 7 to bo")
+    desk.running.clock.instant = desk.lines.end_of("2026-02-28")
+    assert parts_of(desk.when("all of o1 comes back as f1")) == (1, 6, 0, 0)
+
+
+def test_no_tender_gives_back_more_than_it_paid(desk: Desk) -> None:
+    """Edge case 7: a cent at a time."""
+    desk.given("anna buys tea x3 0.03 as o1 paying cash 0.01, coupon 0.02")
+    back = [desk.when(f"#0 x1 of o1 comes back as f{number}").receipt.refunded for number in range(3)]
+    paid = [[tender.amount for tender in refunded.tenders] for refunded in back if refunded is not None]
+    assert [sum(each) for each in zip(*paid, strict=True)] == [1, 2]
+
+
+def test_points_come_back_to_each_of_their_lots(desk: Desk) -> None:
+    """Edge case 2: the part of each refund goes on where that of the one before ended."""
+    desk.given(*(f"anna earns {points} expiring 2026-0{month}-28" for points, month in ((1, 2), (9, 3), (5, 4))))
+    desk.given("anna buys tea x3 0.15 as o1 paying 15 points worth 0.15")
+    lots = [(1, "2026-02-28"), (9, "2026-03-28"), (5, "2026-04-28")]
+    assert desk.when("#0 x1 of o1 comes back as f1").lots("anna") == [lots[0], (4, "2026-03-28")]
+    assert desk.when("#0 x1 of o1 comes back as f2").lots("anna") == lots[:2]
+    assert desk.when("#0 x1 of o1 comes back as f3").lots("anna") == lots
+
+
+def test_what_earned_on_its_price_with_tax_is_taken_back_by_it(desk: Desk) -> None:
+    """Edge case 7: in parts as at once."""
+    desk.opens(earning_base=EarningBase.GROSS)
+    line = Line("tea", 4, 1000, 1000, gross=1200)
+    desk.send(c.RecordPurchase("anna", "o1", (line,)))
+    left = [desk.when(f"#0 x1 of o1 comes back as f{number}").balance("anna") for number in range(4)]
+    assert left == [9, 6, 3, 0]

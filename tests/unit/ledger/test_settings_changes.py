@@ -76,7 +76,8 @@ def test_nothing_changes_before_the_last_change(desk: Desk) -> None:
     """Edge case 12: versions follow each other, none is inserted."""
     desk.changes(earning_rate="1/50", since="2026-02-01")
     last = desk.lines.moment("2026-02-01")
-    assert desk.changes(earning_rate="1/20", since="2026-01-31").refused("LATER_CHANGE_EXISTS", valid_from=last)
+    then = desk.changes(earning_rate="1/20", since="2026-01-31")
+    assert then.refused("LATER_CHANGE_EXISTS", programme="club", valid_from=last)
     assert desk.changes(earning_rate="1/20").refused("LATER_CHANGE_EXISTS", valid_from=last)
 
 

@@ -87,3 +87,9 @@ def test_a_count_that_is_worth_more_than_an_amount_can_be_is_refused(desk: Desk)
     desk.given("mug@shop receives 1000000 at 9999999.00")
     then = desk.when("mug@shop counts 1000002")
     assert then.refused(Reason.LIMIT_EXCEEDED, limit=10**15)
+
+
+def test_units_that_turn_up_cost_what_the_last_ones_did_on_average(desk: Desk) -> None:
+    """I03: where none was on hand, the average of those that were there last."""
+    desk.given("mug@shop receives 2 at 5.00", "mug@shop receives 2 at 7.00", "mug@shop counts 0")
+    assert count(desk, "mug@shop counts 1") == (1, 0, 1, 600)

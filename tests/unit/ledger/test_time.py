@@ -121,7 +121,8 @@ def test_a_manual_clock_never_goes_back(desk: Desk) -> None:
     desk.opens(at="2020-05-01 12:00", clock=ClockKind.MANUAL)
     desk.given("the clock is set to 2020-05-03")
     then = desk.when("the clock is set to 2020-05-02 23:59")
-    assert then.refused("CLOCK_MOVED_BACK", clock=desk.lines.moment("2020-05-03"))
+    wanted = desk.lines.moment("2020-05-02 23:59")
+    assert then.refused("CLOCK_MOVED_BACK", clock=desk.lines.moment("2020-05-03"), wanted=wanted)
     assert desk.given("the clock is set to 2020-05-03").accepted
 
 
