@@ -360,3 +360,19 @@ def test_an_extension_in_pieces_names_each_period_once(desk: Desk) -> None:
         desk.given(f"anna earns 1 for coupon {number} expiring 2026-06-30")
     first, second = desk.given("all of anna up to 2027-06-30 live until 2028-01-01 for care").events(ExpiryExtended)
     assert ([len(first.periods), len(second.periods)], [len(first.lots), len(second.lots)]) == ([1, 0], [LOTS_MAX, 1])
+
+
+@pytest.mark.parametrize(
+    ("held", "line", "story"),
+    [
+        ("anna holds 20 as h1", "anna captures h1", ["PointsRedeemed"]),
+        ("bo earns 1", "anna gives 20 to bo", ["PointsTransferredOut", "PointsTransferredIn"]),
+        ("bo earns 1", "anna buys tea 0.20 as o1 paying 20 points worth 0.20", ["PurchaseRecorded", "PointsRedeemed"]),
+    ],
+)
+def test_a_period_of_which_an_activity_leaves_nothing_does_not_go_on(
+    desk: Desk, held: str, line: str, story: list[str]
+) -> None:
+    """Edge case 19: neither points that are held nor others are left."""
+    opened(desk, ANY).given("anna earns 20", held, "time passes to 2026-01-06")
+    assert desk.when(line).story == story
