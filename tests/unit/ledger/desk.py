@@ -12,7 +12,7 @@ import msgspec
 from ledger.calendar import Instant
 from ledger.commands import ChangeProgramme, Command, OpenProgramme, Request
 from ledger.errors import InvalidCommand
-from ledger.events import Fact, decode_event
+from ledger.events import Fact, PointsClawedBack, decode_event
 from ledger.quantities import Rounding
 from ledger.receipts import Outcome, Receipt
 from ledger.records import Record
@@ -104,6 +104,12 @@ class Then:
     def business_dates(self) -> set[str]:
         """The local days that the events were booked on."""
         return {record.business_date.isoformat() for record in self.records}
+
+    @property
+    def clawed(self) -> tuple[int, int, int, int]:
+        """Of the points that were taken back: those of lots, owed, waived, kept back in money."""
+        (event,) = self.events(PointsClawedBack)
+        return sum(lot.points for lot in event.lots), event.debt, event.waived, event.deducted
 
     # -- how things stand
 
