@@ -6,7 +6,7 @@ import pytest
 
 from ledger.commands import Adjust
 from ledger.decisions.checks import LOTS_MAX
-from ledger.events import ExpiryExtended
+from ledger.events import ExpiryExtended, PointsEarned
 from ledger.quantities import Amount
 from ledger.settings import Activity, Inactivity, LotAge, PointUnit
 from tests.unit.ledger.desk import Desk
@@ -376,3 +376,18 @@ def test_a_period_of_which_an_activity_leaves_nothing_does_not_go_on(
     """Edge case 19: neither points that are held nor others are left."""
     opened(desk, ANY).given("anna earns 20", held, "time passes to 2026-01-06")
     assert desk.when(line).story == story
+
+
+def test_points_that_become_available_as_a_period_ends_have_one_of_their_own(desk: Desk) -> None:
+    """Edge case 19."""
+    opened(desk).given("anna earns 100", "time passes to 2026-06-15")
+    (earned,) = desk.when("anna earns 5 available 2027-01-02").events(PointsEarned)
+    assert (earned.period, desk.lines.last_day(earned.expires_at)) == (2, "2027-06-15")
+
+
+def test_points_that_are_earned_as_a_period_ends_have_one_of_their_own(desk: Desk) -> None:
+    """Edge case 19: the activity comes too late for those that end then."""
+    opened(desk, ANY).given("anna earns 100")
+    desk.running.clock.instant = desk.lines.end_of("2027-01-01")
+    (earned,) = desk.when("anna earns 5").events(PointsEarned)
+    assert (earned.period, desk.lines.last_day(earned.expires_at)) == (2, "2028-01-02")
