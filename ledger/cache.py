@@ -1,5 +1,6 @@
 """The states in memory: loaded from the store when needed, the least recently used dropped at a limit in bytes."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, cast
@@ -13,6 +14,10 @@ from ledger.states.reversals import Origin, Reversal
 
 SNAPSHOT_EVENTS_MIN = 500
 """A stream gets a snapshot after so many events, or half as many as its state has parts if that is more."""
+
+STREAMS_BETWEEN_YIELDS = 64
+"""Restored in one turn of the event loop: two seconds if each is a member with 10,000 lots, and the writer says that
+it lives every second."""
 
 
 def fingerprint(kind: type[Any]) -> str:
@@ -55,7 +60,11 @@ class StateCache:
         if not missing:
             return
         stored = await self._store.streams(missing)
-        states = {stream: self._restore(stream, stored.get(stream)) for stream in missing}
+        states = {}
+        for place, stream in enumerate(missing):
+            if place % STREAMS_BETWEEN_YIELDS == 0:
+                await asyncio.sleep(0)
+            states[stream] = self._restore(stream, stored.get(stream))
         await self._look_up_origins(states, recent)
         # Into memory all at once, and weighed: whoever evicts meanwhile must find nothing by halves.
         self.loaded.update(states)

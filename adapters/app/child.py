@@ -15,12 +15,15 @@ from typing import IO
 import msgspec
 import structlog
 
+from adapters.app.liveness import Silence
 from adapters.app.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 LISTENING = "listening "
 """With the port behind it, what the gateway prints once it takes calls."""
+SIGN_OF_LIFE = "\n"
+"""What a process prints every second as long as it does its work."""
 RESTART_SECONDS_MIN = 0.2
 _RESTART_SECONDS_MAX = 10.0
 _HEALTHY_SECONDS = 30.0
@@ -39,7 +42,10 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Child:
-    """One process of the service; started again when it dies, at once the first time, then with a growing pause."""
+    """One process of the service; started again when it dies, at once the first time, then with a growing pause.
+
+    One that lives but falls silent is ended: it was stopped, its event loop hangs, or it cannot do its work any more.
+    """
 
     def __init__(self, name: str, settings: Settings, on_line: Callable[[str], None]) -> None:
         self.name = name
@@ -49,6 +55,7 @@ class Child:
         self._process: subprocess.Popen[str] | None = None
         self._reading: threading.Thread | None = None
         self._last_line = ""
+        self._silence = Silence(0.0)
         self._started_at = 0.0
         self._pause_seconds = 0.0
         self._start_at = 0.0
@@ -74,11 +81,18 @@ class Child:
             log.warning("process.died", name=self.name, status=self._process.returncode)
             self._start_at = time.monotonic() + self._pause_seconds
             self._process = None
-        if self._process is None and time.monotonic() >= self._start_at:
-            self._start(start)
+        now = time.monotonic()
+        if self._process is None:
+            if now >= self._start_at:
+                self._start(start)
+        elif (seconds := self._silence.look(now)) > self.settings.silence_seconds_max:
+            log.error("process.silent", name=self.name, seconds=round(seconds))
+            self._process.kill()
+            self._silence = Silence(now)
 
     def _start(self, start: Start) -> None:
         self._started_at = time.monotonic()
+        self._silence = Silence(self._started_at)
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"adapters.app.{self.name}"],
             stdin=subprocess.PIPE,
@@ -92,13 +106,15 @@ class Child:
         # By the pipe and not by the environment: a password has no place where other processes can read it.
         self._process.stdin.write(msgspec.json.encode(start).decode() + "\n")
         self._process.stdin.flush()
-        self._reading = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reading = threading.Thread(target=self._read, args=(self._process.stdout, self._silence), daemon=True)
         self._reading.start()
 
-    def _read(self, output: IO[str]) -> None:
+    def _read(self, output: IO[str], silence: Silence) -> None:
         for line in output:
-            self._last_line = line.rstrip("\n")
-            self._on_line(self._last_line)
+            silence.end()
+            if line != SIGN_OF_LIFE:
+                self._last_line = line.rstrip("\n")
+                self._on_line(self._last_line)
 
     def stop(self, seconds: float) -> None:
         """Ask the process to end and wait; kill it if it takes too long."""

@@ -7,7 +7,7 @@ import asyncio
 
 from adapters.app.access import server_options
 from adapters.app.child import LISTENING, Misconfigured, Start
-from adapters.app.process import asked_to_stop, run_process
+from adapters.app.process import run_process, work_until_stopped
 from adapters.app.projection_health import watch_projections
 from adapters.app.settings import Settings
 from adapters.app.sweep import DueSweeper
@@ -34,8 +34,7 @@ async def run_gateway(settings: Settings, start: Start) -> None:
         sweeping = asyncio.create_task(sweeper.run())
         watching = asyncio.create_task(watch_projections(operations, server, settings))
         print(f"{LISTENING}{server.port}", flush=True)
-        stopping = asyncio.create_task(asked_to_stop())
-        await asyncio.wait({stopping, connecting, sweeping, watching}, return_when=asyncio.FIRST_COMPLETED)
+        await work_until_stopped(connecting, sweeping, watching)
         await server.stop()
         for task in (connecting, sweeping, watching):
             task.cancel()

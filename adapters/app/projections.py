@@ -3,7 +3,7 @@
 import asyncio
 
 from adapters.app.child import Start
-from adapters.app.process import asked_to_stop, run_process
+from adapters.app.process import run_process, work_until_stopped
 from adapters.app.settings import Settings
 from adapters.postgres.projecting import ProjectionRunner
 from projections.registry import PROJECTIONS
@@ -13,8 +13,7 @@ async def run_projections(settings: Settings, start: Start) -> None:
     """Run all projections until asked to stop."""
     runner = ProjectionRunner(start.dsn, PROJECTIONS)
     running = asyncio.create_task(runner.run())
-    stopping = asyncio.create_task(asked_to_stop())
-    await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
+    await work_until_stopped(running)
     runner.stop()
     await running
 

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     )
     projection_stall_seconds: float = Field(30.0, gt=0, description="For how long it may make none then.")
     sweep_seconds: float = Field(1.0, gt=0, description="How often what is due is looked for.")
+    silence_seconds_max: float = Field(
+        60.0, gt=0, description="A process that shows no sign of life for so long is ended, and another started."
+    )
     stop_seconds: float = Field(30.0, gt=0, description="How long a shutdown waits for what was accepted.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["text", "json"] = Field("text", description="How the log is written, to standard error.")

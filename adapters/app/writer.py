@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from adapters.app.child import Start
-from adapters.app.process import asked_to_stop, run_process
+from adapters.app.process import run_process, work_until_stopped
 from adapters.app.settings import Settings
 from adapters.ipc.server import WriterServer
 from adapters.postgres.store import PostgresStore
@@ -30,8 +30,7 @@ async def run_writer(settings: Settings, start: Start) -> None:
     writer.on_lead = server.set_leads
     await server.start()
     writing = asyncio.create_task(writer.run())
-    stopping = asyncio.create_task(asked_to_stop())
-    await asyncio.wait({stopping, writing}, return_when=asyncio.FIRST_COMPLETED)
+    await work_until_stopped(writing, check=server.check)
     writer.stop()
     try:
         await writing

@@ -53,6 +53,15 @@ class WriterServer:
         for connection in ending:
             connection.abort()
 
+    async def check(self) -> None:
+        """Connect as a gateway does and hear the first word. Raises OSError where nobody is taken."""
+        reader, writer = await asyncio.open_unix_connection(self._path)
+        try:
+            if not await reader.read(1):
+                raise ConnectionError("connected, and heard nothing")
+        finally:
+            writer.close()
+
     async def _live(self) -> None:
         while True:
             await asyncio.sleep(SIGN_OF_LIFE_SECONDS)

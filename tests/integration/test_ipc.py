@@ -151,6 +151,17 @@ async def test_when_the_connection_dies_outcomes_are_unknown_and_the_next_writer
         await successor.stop()
 
 
+async def test_a_writer_that_takes_no_connection_finds_out(path: str) -> None:
+    """A socket that failed when memory ran out is closed, while the event loop turns on: no sign of life then."""
+    server = WriterServer(FakeLedger(), path)
+    await server.start()
+    await server.check()
+    await asyncio.to_thread(Path(path).unlink)
+    with pytest.raises(FileNotFoundError):
+        await server.check()
+    await server.stop()
+
+
 async def test_a_writer_that_falls_silent_is_away(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be stopped or hung, and another one may lead by now."""
     monkeypatch.setattr(client_module, "SILENCE_SECONDS_MAX", 0.2)

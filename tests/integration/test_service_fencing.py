@@ -21,7 +21,8 @@ from tests.integration.service import Service, earn, enrol, open_programme, stub
 def pair(tmp_path: Path) -> Iterator[tuple[Service, Service, str]]:
     """Two services on one database, the first of them leading; and the database."""
     data_dir = tmp_path / "data"
-    first, second = Service(data_dir), Service(data_dir)
+    # A writer that is stopped here is to wake up again, so its supervisor waits.
+    first, second = Service(data_dir, LOYALTY_SILENCE_SECONDS_MAX="600"), Service(data_dir)
     try:
         first.start()
         first.wait_until_serving()
