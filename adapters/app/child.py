@@ -15,7 +15,7 @@ from typing import IO
 import msgspec
 import structlog
 
-from adapters.app.liveness import Silence
+from adapters.app.liveness import Pauses, Silence
 from adapters.app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -24,9 +24,6 @@ LISTENING = "listening "
 """With the port behind it, what the gateway prints once it takes calls."""
 SIGN_OF_LIFE = "\n"
 """What a process prints every second as long as it does its work."""
-RESTART_SECONDS_MIN = 0.2
-_RESTART_SECONDS_MAX = 10.0
-_HEALTHY_SECONDS = 30.0
 
 
 class Misconfigured(Exception):
@@ -42,7 +39,7 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Child:
-    """One process of the service; started again when it dies, at once the first time, then with a growing pause.
+    """One process of the service; started again when it dies, with a pause that grows where it dies again and again.
 
     One that lives but falls silent is ended: it was stopped, its event loop hangs, or it cannot do its work any more.
     """
@@ -56,8 +53,7 @@ class Child:
         self._reading: threading.Thread | None = None
         self._last_line = ""
         self._silence = Silence(0.0)
-        self._started_at = 0.0
-        self._pause_seconds = 0.0
+        self._pauses = Pauses()
         self._start_at = 0.0
 
     @property
@@ -70,18 +66,15 @@ class Child:
 
         Raises Misconfigured when it said that starting it again cannot help.
         """
+        now = time.monotonic()
         if self._process is not None and self._process.poll() is not None:
             if self._process.returncode == os.EX_CONFIG:
                 assert self._reading is not None
                 self._reading.join()
                 raise Misconfigured(self._last_line)
-            lived = time.monotonic() - self._started_at
-            grown = max(RESTART_SECONDS_MIN, min(2 * self._pause_seconds, _RESTART_SECONDS_MAX))
-            self._pause_seconds = RESTART_SECONDS_MIN if lived > _HEALTHY_SECONDS else grown
             log.warning("process.died", name=self.name, status=self._process.returncode)
-            self._start_at = time.monotonic() + self._pause_seconds
+            self._start_at = now + self._pauses.after_death(now)
             self._process = None
-        now = time.monotonic()
         if self._process is None:
             if now >= self._start_at:
                 self._start(start)
@@ -91,8 +84,7 @@ class Child:
             self._silence = Silence(now)
 
     def _start(self, start: Start) -> None:
-        self._started_at = time.monotonic()
-        self._silence = Silence(self._started_at)
+        self._silence = Silence(time.monotonic())
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"adapters.app.{self.name}"],
             stdin=subprocess.PIPE,

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import structlog
 
-from adapters.app.child import LISTENING, RESTART_SECONDS_MIN, Child, Start
+from adapters.app.child import LISTENING, Child, Start
 from adapters.app.database import Database, bring_up_to_date, close_database, open_database
+from adapters.app.liveness import RESTART_SECONDS_MIN
 from adapters.app.settings import Settings
 from adapters.postgres.embedded import EmbeddedServerError, ServerState
 
