@@ -41,6 +41,7 @@ from ledger import events as e
 from ledger import settings as st
 from ledger.receipts import Receipt as Accepted
 from ledger.refusals import Reason, refuse
+from loyalty.v1.queries_pb2 import MEMBER_STATUS_FROZEN
 from projections import queries
 from tests.integration.grpc_world import AT, NOON, World, batch, earn, running
 
@@ -290,6 +291,24 @@ async def test_a_client_outlives_a_restart_of_the_server() -> None:
         assert (await call).position == "1-1"
         assert len(new.ledger.batches) == 1
         await client.close()
+
+
+async def test_calls_that_a_stopping_server_has_not_taken_yet_are_made_again() -> None:
+    """Arrived but never seen by the service, they end as CANCELLED, as if their caller had wanted that.
+
+    https://github.com/grpc/grpc/issues/41785
+    """
+    patient = Retries(attempts_max=50, seconds_max=0.2)
+    with ThreadPoolExecutor(100) as threads:
+        async with running() as old:
+            client = LedgerClient(old.address, programme="acme", retries=patient)
+            asked = [threads.submit(client.get_balance, member="anna") for _ in range(100)]
+            time.sleep(0.5)  # noqa: ASYNC251 - they arrive while the server's event loop stands still
+        assert old.queries.times_asked < 100
+        async with running(ServerOptions(old.address)):
+            for answer in asked:
+                assert (await asyncio.wrap_future(answer)).status == MEMBER_STATUS_FROZEN
+            await asyncio.to_thread(client.close)
 
 
 # Exceptions

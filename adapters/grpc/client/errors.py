@@ -98,6 +98,7 @@ _BY_CODE: dict[int, type[LedgerClientError]] = {
     grpc.StatusCode.PERMISSION_DENIED.value[0]: PermissionDenied,
     grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]: Overloaded,
     grpc.StatusCode.UNAVAILABLE.value[0]: Unavailable,
+    grpc.StatusCode.CANCELLED.value[0]: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED.value[0]: TimedOut,
 }
 _INVALID = grpc.StatusCode.INVALID_ARGUMENT.value[0]

@@ -6,7 +6,15 @@ from random import uniform
 
 import grpc
 
-RETRYABLE = frozenset({grpc.StatusCode.UNAVAILABLE.value[0], grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]})
+RETRYABLE = frozenset(
+    code.value[0]
+    for code in (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        # What had arrived at a server that stopped, and was not taken yet. A caller's own cancellation is no status.
+        grpc.StatusCode.CANCELLED,
+    )
+)
 """The codes after which the same command id may be sent again, and is answered exactly once."""
 
 
