@@ -1,10 +1,12 @@
 """Ends calls that have no plain answer: refusals and errors become statuses with details, and nothing else gets out."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
 import grpc
+import structlog
 from google.rpc import status_pb2
 
 from adapters.grpc.closing import Closed
@@ -26,6 +28,7 @@ FACTS_BYTES_MAX = 512
 Longer ones, such as sixteen substitutes with long names, stand in the typed refusal only.
 """
 
+_log = structlog.get_logger(__name__)
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _STOPPING = Fault(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", "the server stops: call again")
 
@@ -65,6 +68,10 @@ def streaming(
         try:
             readable(request)
             await method(service, request, context)
+        except grpc.aio.InternalError as gone:
+            # A message could not be sent or read, since the caller has left: gRPC may say so only later.
+            _log.debug("grpc.caller_left", method=method.__name__)
+            raise asyncio.CancelledError from gone
         except Exception as error:
             await end(context, error, request)
 
