@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
@@ -88,8 +88,7 @@ async def _run_processes(dsn: str, build: Build, parts: Sequence[int], target: i
     """Let a process fold each part up to a position; whether all got there."""
     spawn = get_context("spawn")
     processes = [
-        spawn.Process(target=_fold_part, args=(dsn, build, part, len(parts), target, rate_max, os.getpid()))
-        for part in parts
+        spawn.Process(target=_fold_part, args=(dsn, build, part, len(parts), target, rate_max)) for part in parts
     ]
     try:
         for process in processes:
@@ -118,19 +117,27 @@ async def _ended(process: SpawnProcess) -> None:
         loop.remove_reader(process.sentinel)
 
 
-def _fold_part(dsn: str, build: Build, part: int, parts: int, target: int, rate_max: int | None, parent: int) -> None:
+def _fold_part(dsn: str, build: Build, part: int, parts: int, target: int, rate_max: int | None) -> None:
     """A process: fold a part of the streams up to a position."""
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
     try:
-        uvloop.run(_fold(dsn, build, part, parts, target, rate_max, parent))
+        uvloop.run(_fold(dsn, build, part, parts, target, rate_max))
     except Superseded:
         sys.exit(os.EX_TEMPFAIL)  # The build was told to wait, or is no more.
     except Stopped:
         sys.exit(os.EX_DATAERR)
 
 
-async def _fold(dsn: str, build: Build, part: int, parts: int, target: int, rate_max: int | None, parent: int) -> None:
+def _end_with_parent() -> None:
+    """End this process at once when the one that started it has ended, however that was."""
+    parent = parent_process()
+    assert parent is not None
+    asyncio.get_running_loop().add_reader(parent.sentinel, os._exit, os.EX_TEMPFAIL)
+
+
+async def _fold(dsn: str, build: Build, part: int, parts: int, target: int, rate_max: int | None) -> None:
+    _end_with_parent()
     async with (
         await connect_async(dsn, f"loyalty projection {build.projection.name} part {part}") as own,
         await connect_async(dsn, f"loyalty projection {build.projection.name} log {part}") as log_connection,
@@ -141,7 +148,7 @@ async def _fold(dsn: str, build: Build, part: int, parts: int, target: int, rate
         position = begin = await tables.position()
         started = time.monotonic()
         size = BATCH_POSITIONS if rate_max is None else min(rate_max, BATCH_POSITIONS)
-        while position < target and os.getppid() == parent:
+        while position < target:
             batch = await reader.batch(position, min(position + size, target), min(size, PAGE_POSITIONS))
             work = Work(build.projection, batch)
             work.fold()

@@ -37,8 +37,14 @@ def follow(dsn: str, number: int) -> None:
     asyncio.run(ProjectionRunner(dsn).run())
 
 
+def rebuild(dsn: str) -> None:
+    """Run all projections, and load what is built anew by processes, however short the log is."""
+    loading.NEAR_EVENTS = 0
+    asyncio.run(ProjectionRunner(dsn).run())
+
+
 def load(dsn: str, number: int, build: Build, part: int, parts: int, target: int) -> None:
     """Load one part of a build."""
     _die_before(number)
     loading.BATCH_POSITIONS = SMALL
-    loading._fold_part(dsn, build, part, parts, target, None, os.getppid())
+    loading._fold_part(dsn, build, part, parts, target, None)

@@ -4,6 +4,7 @@ import asyncio
 from multiprocessing import get_context
 from random import Random
 
+import psutil
 import psycopg
 import pytest
 
@@ -97,6 +98,37 @@ async def test_another_process_takes_over_when_the_one_that_leads_is_killed(data
         assert second.is_alive()
         second.kill()
         second.join()
+
+
+async def test_processes_that_load_end_with_the_one_that_started_them(database: Database) -> None:
+    """`kill -9`, while they wait for the database: they lived on until that let them go, and kept their connections."""
+    async with running_world(database) as world:
+        await write_history(world, 12, 30)
+        async with projecting(database):
+            await caught_up(world)
+        await world.operations.rebuild("balance")
+        with psycopg.connect(database.app_dsn) as lock:
+            lock.execute("SELECT FROM projections.parts FOR UPDATE")
+            running = get_context("forkserver").Process(target=dying.rebuild, args=(database.app_dsn,))
+            running.start()
+            loaders = await waiting_loaders(database, running.pid)
+            running.kill()
+            running.join()
+            _, alive = await asyncio.to_thread(psutil.wait_procs, loaders, 30)
+            assert all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
+        async with projecting(database):
+            assert (await reaches(world, "balance", 2, State.RUNNING)).differences == 0
+
+
+async def waiting_loaders(database: Database, pid: int | None) -> list[psutil.Process]:
+    """The processes that load for another one, once each has something to write."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(database.app_dsn, autocommit=True) as connection:
+        async with asyncio.timeout(60):
+            while True:
+                if connection.execute(query).fetchone() == (PARTS,):
+                    return psutil.Process(pid).children(recursive=True)
+                await asyncio.sleep(0.05)
 
 
 async def earn(world: World, times: int) -> None:
