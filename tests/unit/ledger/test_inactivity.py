@@ -4,10 +4,7 @@ from typing import Any
 
 import pytest
 
-from ledger.commands import Adjust
-from ledger.decisions.checks import LOTS_MAX
-from ledger.events import ExpiryExtended, PointsEarned
-from ledger.quantities import Amount
+from ledger.events import ExpiryExtended
 from ledger.settings import Activity, Inactivity, LotAge, PointUnit
 from tests.unit.ledger.desk import Desk
 
@@ -325,69 +322,3 @@ def test_a_period_is_known_again_after_a_restart(desk: Desk) -> None:
     desk.running.restart()
     desk.given("anna earns 5", "anna releases h1", "time passes to 2026-07-01", "anna buys tea 9.99 as o2")
     assert ends(desk) == [(10, "2027-07-01"), (5, "2027-07-01")]
-
-
-def test_an_adjustment_belongs_to_the_period_unless_its_end_is_named(desk: Desk) -> None:
-    """Edge case 19, R17."""
-    opened(desk).given("anna earns 100", "time passes to 2026-06-15", "anna gets 50 because of goodwill")
-    named = Adjust("anna", Amount("points", 7), "goodwill", "manager", expires_at=desk.lines.end_of("2026-08-31"))
-    desk.send(named)
-    desk.given("anna buys tea 9.99 as o1")
-    assert ends(desk) == [(7, "2026-08-31"), (100, "2027-06-15"), (50, "2027-06-15")]
-
-
-def test_points_come_back_into_a_lot_that_lives_longer_by_now(desk: Desk) -> None:
-    """Edge cases 2 and 19: nothing was left of the lot, but its period went on."""
-    opened(desk).given("anna earns 5", "anna earns 7", "anna buys tea 0.05 as o1 paying 5 points worth 0.05")
-    desk.given("time passes to 2026-06-15", "anna buys tea 9.99 as o2")
-    assert ends(desk) == [(7, "2027-06-15")]
-    desk.given("all of o1 comes back as f1")
-    assert ends(desk) == [(5, "2027-06-15"), (7, "2027-06-15")]
-
-
-def test_lots_of_two_units_that_are_named_begin_a_period_each(desk: Desk) -> None:
-    """Edge case 19: in whatever order they are named."""
-    opened(desk, units=(PointUnit("points"), PointUnit("stars")))
-    desk.given("anna earns 5", "anna earns 7 stars")
-    events = desk.given("lots anna:2 anna:1 of anna live until 2028-01-01 for care").events(ExpiryExtended)
-    assert [[(row.lot, row.period) for row in event.lots] for event in events] == [[("anna:1", 3)], [("anna:2", 4)]]
-
-
-def test_an_extension_in_pieces_names_each_period_once(desk: Desk) -> None:
-    """Edge case 19."""
-    opened(desk).given("anna earns 5")
-    for number in range(LOTS_MAX + 1):
-        desk.given(f"anna earns 1 for coupon {number} expiring 2026-06-30")
-    first, second = desk.given("all of anna up to 2027-06-30 live until 2028-01-01 for care").events(ExpiryExtended)
-    assert ([len(first.periods), len(second.periods)], [len(first.lots), len(second.lots)]) == ([1, 0], [LOTS_MAX, 1])
-
-
-@pytest.mark.parametrize(
-    ("held", "line", "story"),
-    [
-        ("anna holds 20 as h1", "anna captures h1", ["PointsRedeemed"]),
-        ("bo earns 1", "anna gives 20 to bo", ["PointsTransferredOut", "PointsTransferredIn"]),
-        ("bo earns 1", "anna buys tea 0.20 as o1 paying 20 points worth 0.20", ["PurchaseRecorded", "PointsRedeemed"]),
-    ],
-)
-def test_a_period_of_which_an_activity_leaves_nothing_does_not_go_on(
-    desk: Desk, held: str, line: str, story: list[str]
-) -> None:
-    """Edge case 19: neither points that are held nor others are left."""
-    opened(desk, ANY).given("anna earns 20", held, "time passes to 2026-01-06")
-    assert desk.when(line).story == story
-
-
-def test_points_that_become_available_as_a_period_ends_have_one_of_their_own(desk: Desk) -> None:
-    """Edge case 19."""
-    opened(desk).given("anna earns 100", "time passes to 2026-06-15")
-    (earned,) = desk.when("anna earns 5 available 2027-01-02").events(PointsEarned)
-    assert (earned.period, desk.lines.last_day(earned.expires_at)) == (2, "2027-06-15")
-
-
-def test_points_that_are_earned_as_a_period_ends_have_one_of_their_own(desk: Desk) -> None:
-    """Edge case 19: the activity comes too late for those that end then."""
-    opened(desk, ANY).given("anna earns 100")
-    desk.running.clock.instant = desk.lines.end_of("2027-01-01")
-    (earned,) = desk.when("anna earns 5").events(PointsEarned)
-    assert (earned.period, desk.lines.last_day(earned.expires_at)) == (2, "2028-01-02")

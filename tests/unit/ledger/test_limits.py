@@ -8,6 +8,7 @@ from ledger import events as e
 from ledger.calendar import NEVER
 from ledger.decisions.allocation import DISTANCES_MAX, LOCATIONS_MAX
 from ledger.decisions.checks import QUANTITY_MAX
+from ledger.decisions.purchases import LINES_MAX
 from ledger.events import ExpiryExtended, ExpiryReason, PointsExpired, RewardKind, Source
 from ledger.quantities import VALUE_MAX, Amount
 from ledger.settings import Activity, Inactivity, LotAge, PointUnit
@@ -175,3 +176,11 @@ def test_a_redemption_may_come_to_the_most_that_an_amount_can_be(desk: Desk) -> 
         cash = (e.Tender(e.TenderType.CASH, price.cash),) if price.cash else ()
         assert desk.send(c.Redeem(f"{name}1", "anna", name, 1, tenders=cash)).accepted
         assert desk.send(c.Redeem(f"{name}2", "anna", name, 2, tenders=cash * 2)).invalid("quantity")
+
+
+def test_a_bill_may_come_to_the_most_that_an_amount_can_be(desk: Desk) -> None:
+    """Edge case 26: in one line, or in as many as there may be."""
+    tea = e.Line("tea", 1, VALUE_MAX, VALUE_MAX)
+    assert desk.send(c.RecordPurchase("anna", "o1", (tea,))).accepted
+    many = (msgspec.structs.replace(tea, net=1, list_price=1),) * LINES_MAX
+    assert desk.send(c.RecordPurchase("anna", "o2", many)).accepted

@@ -231,3 +231,12 @@ def test_the_time_and_terms_of_a_purchase_are_those_of_its_own_day(desk: Desk) -
 def test_what_is_available_at_once_names_no_time(desk: Desk) -> None:
     (earned,) = desk.when("anna buys tea 9.99 as o1").events(PointsEarned)
     assert earned.available_at is None
+
+
+def test_a_purchase_says_what_became_of_its_grant(desk: Desk) -> None:
+    """Edge case 1: as issued, so that a refund takes back the same."""
+    then = desk.when("anna buys tea 9.99 as o1")
+    (purchase,), (earned,) = then.events(PurchaseRecorded), then.events(PointsEarned)
+    assert (purchase.lot, purchase.issued, purchase.expires_at) == (earned.lot, earned.issued, earned.expires_at)
+    (purchase,) = desk.when("anna buys tea 0.99 as o2").events(PurchaseRecorded)
+    assert (purchase.lot, purchase.issued, purchase.expires_at, purchase.period) == ("", "", None, 0)
