@@ -113,6 +113,21 @@ def _unzip(pairs: Iterator[tuple[str, c.Command]]) -> tuple[list[str], list[c.Co
     return names, commands
 
 
+def replay_year(console: Console, channel: grpc.Channel, dataset: Dataset) -> tuple[Replay, float]:
+    """Let a service that runs all its processes live through the year; what it answered, and in how many seconds.
+
+    What is due at the end is posted besides, without the clock.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    story = Replay(channel)
+    begin = time.perf_counter()
+    with Progress(*columns, console=console) as progress:
+        story.run(dataset, progress)
+    seconds = time.perf_counter() - begin
+    story.sweep()
+    return story, seconds
+
+
 def run_demo(console: Console) -> bool:
     """Run it; returns whether the books tie out, the chain verifies, and views built anew are the same."""
     data_dir = OUT / "demo"
@@ -125,13 +140,7 @@ def run_demo(console: Console) -> bool:
         f" {len(dataset.stores):,} stores, {len(dataset.redemptions):,} coupon redemptions."
     )
     with running_service(settings) as address, open_channel(address) as channel:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        story = Replay(channel)
-        begin = time.perf_counter()
-        with Progress(*columns, console=console) as progress:
-            story.run(dataset, progress)
-        seconds = time.perf_counter() - begin
-        story.sweep()
+        story, seconds = replay_year(console, channel, dataset)
         console.print("Tying out: the log, the views, and a plain sum over the Parquet files ...")
         subscribe = queries_pb2_grpc.QueryServiceStub(channel).SubscribeEvents
         log, log_balances = tie_out.from_log(subscribe)

@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -55,26 +57,34 @@ def serve(context: typer.Context) -> None:
     supervisor.run()
 
 
+@contextmanager
+def _demo_data(work: str) -> Iterator[None]:
+    """Say what to install where data for some work is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        errors.print(f"{work} needs data: pip install 'loyalty-ledger[demo]' ({error.name} is missing).")
+        raise typer.Exit(2) from None
+
+
 @app.command(rich_help_panel="Run")
 def demo() -> None:
     """Replay a grocery chain's real year through a service of its own, and tie the books out."""
-    try:
+    with _demo_data("The demonstration"):
         from adapters.cli.demo import run_demo
-    except ModuleNotFoundError as error:
-        errors.print(f"The demonstration needs its data: pip install 'loyalty-ledger[demo]' ({error.name} is missing).")
-        raise typer.Exit(2) from None
     raise typer.Exit(0 if run_demo(console) else 1)
 
 
 @app.command(rich_help_panel="Run")
 def bench(
-    full: Annotated[bool, typer.Option("--full", help="Load ten million events first; takes far longer.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Ten million events, and real data: half an hour.")] = False,
     only: Annotated[str, typer.Option(help="Only these rows, for example W1,W2.")] = "",
 ) -> None:
     """Measure the service against its yardsticks; writes build/bench.json."""
     from adapters.cli.bench.run import run_bench
 
-    run_bench(console, full=full, only=[name for name in only.upper().split(",") if name])
+    with _demo_data("The full benchmark"):
+        run_bench(console, full=full, only=[name for name in only.upper().split(",") if name])
 
 
 @app.command(rich_help_panel="Keep in order")

@@ -1,58 +1,48 @@
-"""How fast projections catch up with a log from nothing: in a process of their own, as in the service."""
+"""The rows about catching up: how fast projections fold a log from nothing, and what that takes in memory."""
 
-import asyncio
-import gc
 import time
 from collections.abc import Collection
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from typing import NamedTuple
 
 import psycopg
-import uvloop
 
-from adapters.app.logs import configure_logs
-from adapters.app.process import GC_THRESHOLDS
-from adapters.app.settings import Settings
-from adapters.postgres.projecting import ProjectionRunner
-from projections.registry import PROJECTIONS
+from adapters.cli.bench import yardsticks
+from adapters.cli.bench.bench import Bench
+from adapters.cli.bench.projecting import Memory, Projecting
+from adapters.cli.bench.table import Row
 
-POLL_SECONDS = 0.05
-_CHECKPOINTS = "SELECT name FROM projections.builds WHERE state = 'RUNNING' AND position >= %s"
 _TABLES = r"""
 SELECT format('projections.%I', tablename) FROM pg_tables WHERE schemaname = 'projections' AND tablename ~ '_b\d+_'
 """
 
 
-def events_per_second(app_dsn: str, length: int, names: Collection[str]) -> float:
-    """How many events a second these projections fold, all together, until they are at the end of the log.
+class CaughtUp(NamedTuple):
+    """From nothing to the end of the log."""
 
-    Whatever projections there are is thrown away before.
-    """
-    with psycopg.connect(app_dsn, autocommit=True) as connection:
+    seconds: float
+    bytes_max: int
+    """Of its process, without the database's."""
+
+
+def row(bench: Bench, name: str, work: str, views: Collection[str], bar: float | None) -> Row:
+    """These views catch up together, as one process; whatever views there are is thrown away before."""
+    length = bench.events()
+    yardstick = yardsticks.read_rate(bench.owner_dsn, min(length, 500_000))
+    caught_up = _catch_up(bench.app_dsn, views)
+    mebibytes = caught_up.bytes_max / 2**20
+    notes = f"{length:,} events from nothing, {len(views)} views in one process that takes {mebibytes:,.0f} MiB"
+    rate = length / caught_up.seconds
+    details = {"mebibytes": round(mebibytes)}
+    return Row(name, work, rate, "events/s", bar, False, yardstick, "COPY out", notes, details)
+
+
+def _catch_up(dsn: str, names: Collection[str]) -> CaughtUp:
+    with psycopg.connect(dsn, autocommit=True) as connection:
         for (table,) in connection.execute(_TABLES).fetchall():
             connection.execute(f"DROP TABLE {table} CASCADE")
         connection.execute("DELETE FROM projections.builds")
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return length / pool.submit(_seconds, app_dsn, length, frozenset(names)).result()
-
-
-def _seconds(dsn: str, length: int, names: frozenset[str]) -> float:
-    configure_logs(Settings(log_level="warning"))
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    return uvloop.run(_catch_up(dsn, length, names))
-
-
-async def _catch_up(dsn: str, length: int, names: frozenset[str]) -> float:
-    runner = ProjectionRunner(dsn, [projection for projection in PROJECTIONS if projection.name in names])
-    begin = time.perf_counter()
-    running = asyncio.create_task(runner.run())
-    there: set[str] = set()
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-        while not names <= there:
-            await asyncio.sleep(POLL_SECONDS)
-            there = {row[0] for row in await (await connection.execute(_CHECKPOINTS, (length,))).fetchall()}
-    seconds = time.perf_counter() - begin
-    runner.stop()
-    await running
-    return seconds
+    with Projecting(dsn, names) as projecting, Memory(projecting.pid) as memory:
+        begin = time.perf_counter()
+        projecting.until_caught_up()
+        seconds = time.perf_counter() - begin
+    return CaughtUp(seconds, memory.bytes_max)

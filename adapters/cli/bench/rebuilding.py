@@ -1,108 +1,83 @@
-"""How fast a view is built anew from history while the live one answers, and what that takes in memory."""
+"""Builds the balance view anew, and takes the time and the memory of that."""
 
 import asyncio
-import os
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-import psutil
-
-from adapters.cli.bench.workload import PROGRAMME
+from adapters.cli.bench.projecting import Memory, Projecting
 from adapters.postgres.operations import PostgresOperations
-from adapters.postgres.projecting import ProjectionRunner
-from adapters.postgres.views import PostgresQueries
+from adapters.postgres.replaying import make_schema
 from projections.operations import State
-from projections.registry import PROJECTIONS
-from projections.watching import watch
 
-ASK_SECONDS = 0.01
+VIEW = "balance"
+SCHEMA = "bench"
+
+_LOADED = "SELECT FROM projections.builds WHERE name = %s AND build = %s AND NOT loading"
+_ENDED = """
+SELECT state, differences, failed_position FROM projections.builds
+WHERE name = %s AND build = %s AND (state <> 'BUILDING' OR failed_position IS NOT NULL)
+"""
+_BEGUN = "SELECT FROM projections.parts WHERE name = %s AND build = %s AND position > 0"
+_LOADING = "SELECT loading FROM projections.builds WHERE name = %s AND build = %s"
 
 
 class Rebuilt(NamedTuple):
-    """One rebuild."""
+    """One build."""
 
     seconds: float
-    """From asking to the swap."""
+    """From asking to the end of it."""
     load_seconds: float
     """Until it was near to the end of the log."""
     bytes_max: int
     """Of all its processes, without the database's."""
-    latencies: list[float]
-    """Of balances that were asked for meanwhile, in seconds."""
 
 
-def rebuild(dsn: str, name: str) -> Rebuilt:
-    """Rebuild a view that is live, alone on the machine but for somebody who asks for balances."""
-    memory = _Memory()
-    memory.start()
-    try:
-        seconds, load_seconds, latencies = asyncio.run(_rebuild(dsn, name))
-    finally:
-        memory.stop()
-    return Rebuilt(seconds, load_seconds, memory.bytes_max, latencies)
-
-
-async def _rebuild(dsn: str, name: str) -> tuple[float, float, list[float]]:
-    views = [projection for projection in PROJECTIONS if projection.name in {name, "balance", "programmes"}]
-    runner = ProjectionRunner(dsn, views)
-    running = asyncio.create_task(runner.run())
-    operations = PostgresOperations(dsn)
-    latencies: list[float] = []
-    async with PostgresQueries(dsn) as queries:
-        await _caught_up(operations, {view.name for view in views})
-        asking = asyncio.create_task(_ask(queries, latencies))
-        begin, loaded = time.perf_counter(), 0.0
-        async for look in watch(operations, name, await operations.rebuild(name)):
-            if look.status.loading:
-                loaded = time.perf_counter()
-        seconds = time.perf_counter() - begin
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
-    runner.stop()
-    await running
-    if look.status.state is not State.RUNNING or look.status.differences:
-        raise RuntimeError(f"the rebuild of {name} ended as {look.status}")
-    return seconds, loaded - begin, latencies
-
-
-async def _caught_up(operations: PostgresOperations, names: set[str]) -> None:
-    while True:
-        if names <= {status.name for status in await operations.statuses() if status.live and not status.lag_events}:
-            return
-        await asyncio.sleep(0.05)
-
-
-async def _ask(queries: PostgresQueries, latencies: list[float]) -> None:
-    while True:
+def rebuild(projecting: Projecting) -> Rebuilt:
+    """Rebuild the live view: loaded, compared with the live one, and swapped; the one before is dropped."""
+    operations = PostgresOperations(projecting.dsn)
+    (before,) = [each for each in asyncio.run(operations.statuses()) if each.name == VIEW and each.live]
+    with Memory(projecting.pid) as memory:
         begin = time.perf_counter()
-        await queries.balance(PROGRAMME, f"m{len(latencies) % 1_000}")
-        latencies.append(time.perf_counter() - begin)
-        await asyncio.sleep(ASK_SECONDS)
+        build = asyncio.run(operations.rebuild(VIEW))
+        projecting.until(_LOADED, VIEW, build)
+        loaded = time.perf_counter()
+        ended = projecting.until(_ENDED, VIEW, build)
+        seconds = time.perf_counter() - begin
+    if ended != (State.RUNNING, 0, None):
+        raise RuntimeError(f"the rebuild ended with state, differences and failure {ended}")
+    asyncio.run(operations.drop(VIEW, before.build))
+    return Rebuilt(seconds, loaded - begin, memory.bytes_max)
 
 
-class _Memory(threading.Thread):
-    """Watches what this process and those it started hold."""
+def load_up_to(projecting: Projecting, owner_dsn: str, position: int) -> Rebuilt:
+    """Build the view as of a position, beside the live one, and drop it: the loading of a rebuild, at that length."""
+    operations = PostgresOperations(projecting.dsn)
+    make_schema(owner_dsn, projecting.dsn, SCHEMA)
+    with Memory(projecting.pid) as memory:
+        begin = time.perf_counter()
+        build = asyncio.run(operations.replay(VIEW, position, SCHEMA))
+        ended = projecting.until(_ENDED, VIEW, build)
+        seconds = time.perf_counter() - begin
+    if ended != (State.REPLAYED, None, None):
+        raise RuntimeError(f"the replay ended with state, differences and failure {ended}")
+    asyncio.run(operations.drop(VIEW, build))
+    return Rebuilt(seconds, seconds, memory.bytes_max)
 
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.bytes_max = 0
-        self._stopped = threading.Event()
 
-    def run(self) -> None:
-        """Look ten times a second."""
-        own = psutil.Process(os.getpid())
-        while not self._stopped.wait(0.1):
-            held = 0
-            for process in (own, *own.children(recursive=True)):
-                try:
-                    if process.name() != "postgres":
-                        held += process.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            self.bytes_max = max(self.bytes_max, held)
+@contextmanager
+def rebuild_under_way(projecting: Projecting, rate_max: int | None) -> Iterator[None]:
+    """Have a rebuild at work for as long as something is measured; then it is given up.
 
-    def stop(self) -> None:
-        """Look no more."""
-        self._stopped.set()
-        self.join()
+    Raises RuntimeError if it was loaded before that.
+    """
+    operations = PostgresOperations(projecting.dsn)
+    build = asyncio.run(operations.rebuild(VIEW, rate_max))
+    projecting.until(_BEGUN, VIEW, build)
+    yield
+    (loading,) = projecting.until(_LOADING, VIEW, build)
+    if not loading:
+        raise RuntimeError("the rebuild was over before what was measured beside it")
+    asyncio.run(operations.cancel(VIEW))
+    projecting.until_caught_up()

@@ -16,14 +16,14 @@ OUT = Path("build/bench.json")
 
 
 class Row(msgspec.Struct):
-    """One measurement: a figure, what it is held against, and the bar it should reach."""
+    """One measurement: a figure, what it is held against, and the bar it should reach, if there is one."""
 
     id: str
     work: str
     """In a few words: it shares a line with the figures."""
     figure: float
     unit: str
-    bar: float
+    bar: float | None = None
     lower_is_better: bool = False
     yardstick: float | None = None
     yardstick_name: str = ""
@@ -32,8 +32,10 @@ class Row(msgspec.Struct):
     details: dict[str, Any] = {}
 
     @property
-    def met(self) -> bool:
-        """Whether the figure reaches its bar."""
+    def met(self) -> bool | None:
+        """Whether the figure reaches its bar; None without one."""
+        if self.bar is None:
+            return None
         return self.figure <= self.bar if self.lower_is_better else self.figure >= self.bar
 
     @property
@@ -82,8 +84,8 @@ def _figures(rows: list[Row]) -> Table:
             _number(row.figure),
             _number(row.yardstick),
             f"{row.ratio:.2f}" if row.ratio is not None else "",
-            f"{'≤' if row.lower_is_better else '≥'} {_number(row.bar)}",
-            "[green]yes[/]" if row.met else "[red]no[/]",
+            f"{'≤' if row.lower_is_better else '≥'} {_number(row.bar)}" if row.bar is not None else "",
+            {True: "[green]yes[/]", False: "[red]no[/]", None: ""}[row.met],
         )
     return table
 

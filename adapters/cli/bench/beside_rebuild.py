@@ -1,0 +1,71 @@
+"""The rows about what a rebuild leaves to the writer: W1 and W2 in short, without one, throttled, and at full rate."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+from adapters.cli.bench import drive, workload
+from adapters.cli.bench.drive import Drive
+from adapters.cli.bench.projecting import Projecting
+from adapters.cli.bench.rebuilding import rebuild_under_way
+from adapters.cli.bench.table import Row, percentiles
+
+ROWS = ("R1", "R2", "R3", "R4")
+RATE_MAX = 20_000
+KEPT = 0.75
+"""What W1 keeps beside a throttled rebuild."""
+COMMANDS = 100_000
+CALLS = 10_000
+NOTES = "the live balance view follows the log in either case"
+
+_samples = count()
+
+
+def rows(projecting: Projecting, address: str) -> Iterator[Row]:
+    """Each of them right after the same without a rebuild."""
+    yield from _rows(projecting, address, ("R1", "R2"), "W1 in short", "commands/s", _batches, KEPT)
+    yield from _rows(projecting, address, ("R3", "R4"), "W2 in short", "calls/s", _calls, None)
+
+
+def _rows(
+    projecting: Projecting,
+    address: str,
+    names: tuple[str, str],
+    work: str,
+    unit: str,
+    send: Callable[[str], Drive],
+    kept: float | None,
+) -> Iterator[Row]:
+    alone = send(address)
+    projecting.until_caught_up()
+    for name, rate_max, bar in ((names[0], RATE_MAX, kept), (names[1], None, None)):
+        with rebuild_under_way(projecting, rate_max):
+            beside = send(address)
+        pace = f"at {rate_max:,} events/s" if rate_max else "at full rate"
+        latencies, before = percentiles(beside.latencies), percentiles(alone.latencies)
+        yield Row(
+            name,
+            f"{work}, a rebuild {pace} beside it",
+            beside.rate,
+            unit,
+            bar and bar * alone.rate,
+            yardstick=alone.rate,
+            yardstick_name="the same without a rebuild",
+            notes=f"{beside.commands:,} earns, p99 {latencies['p99']} ms, without it {before['p99']} ms; {NOTES}",
+            details={"latency_ms": latencies, "latency_alone_ms": before},
+        )
+
+
+def _batches(address: str) -> Drive:
+    members = workload.zipf_members(workload.MEMBERS, COMMANDS, seed=17)
+    return drive.batches(address, list(workload.earn_batches(members, 1_000, f"r-{next(_samples)}-")), in_flight=4)
+
+
+def _calls(address: str) -> Drive:
+    members = workload.zipf_members(workload.MEMBERS, CALLS, seed=19)
+    prefix = f"r-{next(_samples)}-"
+    return drive.unary(
+        address,
+        "Earn",
+        [workload.earn(member, f"{prefix}{place}") for place, member in enumerate(members)],
+        callers=64,
+    )
