@@ -70,7 +70,10 @@ async def _fetch(connection: AsyncConnection, query: str, values: tuple[object, 
 
 
 async def _finish(connection: AsyncConnection, build: Build, row: Row, position: int) -> None:
-    """All parts are at one position: from there on the build follows the log as one, or it is replayed."""
+    """All parts are at one position: from there on the build follows the log as one, or it is replayed.
+
+    Its row is locked until the tables are analysed, so nobody drops them in the middle of that.
+    """
     state = State.BUILDING if row.upto is None else State.REPLAYED
     async with connection.transaction():
         cursor = await connection.execute(_LOADED, (position, state, *row.key))
@@ -79,8 +82,8 @@ async def _finish(connection: AsyncConnection, build: Build, row: Row, position:
         await connection.execute("DELETE FROM projections.parts WHERE name = %s AND build = %s", row.key)
         if state is State.REPLAYED:
             await show_to_readers(connection, row, None)
-    for table in build.tables():
-        await connection.execute(f"ANALYZE {table}".encode())
+        for table in build.tables():
+            await connection.execute(f"ANALYZE {table}".encode())
     log.info("projection.loaded", name=row.name, build=row.build, position=position)
 
 

@@ -219,6 +219,34 @@ async def test_a_view_is_replayed_as_of_a_position_or_a_time_in_a_schema_of_its_
         assert rows(database, "SELECT relname FROM pg_class WHERE relnamespace = 'audit'::regnamespace") == []
 
 
+async def test_a_build_that_is_dropped_as_soon_as_it_is_loaded_stops_nobody(database: Database) -> None:
+    """Its tables were analysed after the commit that ended the loading, and the process died of their absence."""
+    waiting = "SELECT count(*)::int FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+
+    async def waiting_for_locks(count: int) -> None:
+        async with asyncio.timeout(60):
+            while rows(database, waiting) != [(count,)]:
+                await asyncio.sleep(0.02)
+
+    async with running_world(database) as world, projecting(database, (BALANCE,)):
+        await world.open()
+        await world.given("anna earns 10")
+        await caught_up(world, "balance")
+        make_schema(database.owner_dsn, database.app_dsn, "audit")
+        await world.operations.replay("balance", world.position, "audit")
+        first = BALANCE.script.table_names[0]
+        with psycopg.connect(database.app_dsn) as connection:
+            connection.execute(f"LOCK TABLE audit.balance_b2_{first} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+            await waiting_for_locks(1)  # The loading process has folded all and is about to analyse.
+            assert rows(database, "SELECT state FROM projections.builds WHERE build = 2") == [("BUILDING",)]
+            dropping = asyncio.create_task(world.operations.drop("balance", 2))
+            await waiting_for_locks(2)
+        await dropping
+        assert await status(world, "balance", 2) is None
+        await world.given("anna earns 10")
+        await caught_up(world, "balance")
+
+
 @pytest.mark.parametrize("to", ["0", "1000000", "yesterday", "2026-03-31T00:00:00", "1970-01-01T00:00:00+00:00"])
 async def test_a_replay_that_ends_nowhere_is_refused(database: Database, to: str) -> None:
     async with running_world(database) as world:
