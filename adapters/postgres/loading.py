@@ -104,7 +104,7 @@ async def _run_processes(dsn: str, build: Build, parts: Sequence[int], target: i
     statuses = {process.exitcode for process in processes}
     if statuses == {0}:
         return True
-    if statuses != {0, os.EX_TEMPFAIL}:
+    if not statuses <= {0, os.EX_TEMPFAIL}:
         log.warning("projection.not_loaded", name=build.projection.name, build=build.number, statuses=list(statuses))
         await asyncio.sleep(RETRY_SECONDS)
     return False

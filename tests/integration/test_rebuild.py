@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.postgres import loading
 from adapters.postgres.projecting import ProjectionRunner
@@ -52,6 +53,15 @@ def execute(database: Database, statement: str) -> None:
 def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(database.app_dsn) as connection:
         return connection.execute(query.encode()).fetchall()
+
+
+async def shows(database: Database, query: str, expected: list[tuple[Any, ...]]) -> None:
+    """Wait until a query has these rows."""
+    async with asyncio.timeout(60):
+        while True:
+            if rows(database, query) == expected:
+                return
+            await asyncio.sleep(0.02)
 
 
 async def test_every_view_is_rebuilt_by_processes_and_nothing_differs(database: Database) -> None:
@@ -166,6 +176,24 @@ async def test_a_rebuild_is_paused_resumed_survives_a_restart_and_is_cancelled(
                 await world.operations.cancel("balance")
 
 
+async def test_a_rebuild_that_is_told_to_wait_is_no_fault(database: Database) -> None:
+    """Where both its processes were, a warning was logged, and whatever was to be loaded next had to wait."""
+    parts = "SELECT count(*)::int FROM pg_stat_activity WHERE application_name LIKE 'loyalty projection balance part %'"
+    async with running_world(database) as world:
+        await write_history(world, 8, 150)
+        with capture_logs() as logs:
+            async with projecting(database, (BALANCE,)):
+                await caught_up(world, "balance")
+                await world.operations.rebuild("balance", rate_max=100)
+                await moved_beyond(world, 0)
+                await world.operations.pause("balance")
+                await shows(database, parts, [(0,)])
+                await world.operations.resume("balance")
+                await reaches(world, "balance", 2, State.RUNNING)
+        assert "projection.loaded" in {entry["event"] for entry in logs}
+        assert "projection.not_loaded" not in {entry["event"] for entry in logs}
+
+
 async def moved_beyond(world: World, position: int, build: int = 2) -> None:
     async with asyncio.timeout(30):
         while True:
@@ -222,12 +250,6 @@ async def test_a_view_is_replayed_as_of_a_position_or_a_time_in_a_schema_of_its_
 async def test_a_build_that_is_dropped_as_soon_as_it_is_loaded_stops_nobody(database: Database) -> None:
     """Its tables were analysed after the commit that ended the loading, and the process died of their absence."""
     waiting = "SELECT count(*)::int FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
-
-    async def waiting_for_locks(count: int) -> None:
-        async with asyncio.timeout(60):
-            while rows(database, waiting) != [(count,)]:
-                await asyncio.sleep(0.02)
-
     async with running_world(database) as world, projecting(database, (BALANCE,)):
         await world.open()
         await world.given("anna earns 10")
@@ -237,10 +259,10 @@ async def test_a_build_that_is_dropped_as_soon_as_it_is_loaded_stops_nobody(data
         first = BALANCE.script.table_names[0]
         with psycopg.connect(database.app_dsn) as connection:
             connection.execute(f"LOCK TABLE audit.balance_b2_{first} IN SHARE UPDATE EXCLUSIVE MODE".encode())
-            await waiting_for_locks(1)  # The loading process has folded all and is about to analyse.
+            await shows(database, waiting, [(1,)])  # The loading process has folded all and is about to analyse.
             assert rows(database, "SELECT state FROM projections.builds WHERE build = 2") == [("BUILDING",)]
             dropping = asyncio.create_task(world.operations.drop("balance", 2))
-            await waiting_for_locks(2)
+            await shows(database, waiting, [(2,)])
         await dropping
         assert await status(world, "balance", 2) is None
         await world.given("anna earns 10")
