@@ -38,19 +38,20 @@ def _rows(
     alone = send(address)
     projecting.until_caught_up()
     for name, rate_max, bar in ((names[0], RATE_MAX, kept), (names[1], None, None)):
-        with rebuild_under_way(projecting, rate_max):
+        with rebuild_under_way(projecting, rate_max) as pace:
             beside = send(address)
-        pace = f"at {rate_max:,} events/s" if rate_max else "at full rate"
+        rate = f"at {rate_max:,} events/s" if rate_max else "at full rate"
         latencies, before = percentiles(beside.latencies), percentiles(alone.latencies)
         yield Row(
             name,
-            f"{work}, a rebuild {pace} beside it",
+            f"{work}, a rebuild {rate} beside it",
             beside.rate,
             unit,
             bar and bar * alone.rate,
             yardstick=alone.rate,
             yardstick_name="the same without a rebuild",
-            notes=f"{beside.commands:,} earns, p99 {latencies['p99']} ms, without it {before['p99']} ms; {NOTES}",
+            notes=f"{beside.commands:,} earns, p99 {latencies['p99']} ms, without it {before['p99']} ms;"
+            f" the rebuild went at {pace.events_per_second:,} events/s; {NOTES}",
             details={"latency_ms": latencies, "latency_alone_ms": before},
         )
 

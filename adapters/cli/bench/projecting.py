@@ -5,6 +5,7 @@ import gc
 import threading
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -120,9 +121,8 @@ class Memory(threading.Thread):
 
     def _look(self) -> None:
         held = 0
-        for process in (self._process, *self._process.children(recursive=True)):
-            try:
-                held += process.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
+        with suppress(psutil.NoSuchProcess):
+            for process in (self._process, *self._process.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    held += process.memory_info().rss
         self.bytes_max = max(self.bytes_max, held)

@@ -10,6 +10,7 @@ from adapters.cli.bench.projecting import Memory, Projecting
 from adapters.postgres.operations import PostgresOperations
 from adapters.postgres.replaying import make_schema
 from projections.operations import State
+from projections.watching import Pace
 
 VIEW = "balance"
 SCHEMA = "bench"
@@ -19,8 +20,11 @@ _ENDED = """
 SELECT state, differences, failed_position FROM projections.builds
 WHERE name = %s AND build = %s AND (state <> 'BUILDING' OR failed_position IS NOT NULL)
 """
-_BEGUN = "SELECT FROM projections.parts WHERE name = %s AND build = %s AND position > 0"
-_LOADING = "SELECT loading FROM projections.builds WHERE name = %s AND build = %s"
+_BEGUN = "SELECT avg(position)::int FROM projections.parts WHERE name = %s AND build = %s HAVING min(position) > 0"
+_STANDS = """
+SELECT loading, (SELECT avg(position)::int FROM projections.parts WHERE (name, build) = (builds.name, builds.build))
+FROM projections.builds WHERE name = %s AND build = %s
+"""
 
 
 class Rebuilt(NamedTuple):
@@ -67,17 +71,20 @@ def load_up_to(projecting: Projecting, owner_dsn: str, position: int) -> Rebuilt
 
 
 @contextmanager
-def rebuild_under_way(projecting: Projecting, rate_max: int | None) -> Iterator[None]:
-    """Have a rebuild at work for as long as something is measured; then it is given up.
+def rebuild_under_way(projecting: Projecting, rate_max: int | None) -> Iterator[Pace]:
+    """Have a rebuild at work for as long as something is measured; then it is given up. Gives how fast it was.
 
     Raises RuntimeError if it was loaded before that.
     """
     operations = PostgresOperations(projecting.dsn)
     build = asyncio.run(operations.rebuild(VIEW, rate_max))
-    projecting.until(_BEGUN, VIEW, build)
-    yield
-    (loading,) = projecting.until(_LOADING, VIEW, build)
+    (position,) = projecting.until(_BEGUN, VIEW, build)
+    pace = Pace()
+    pace.see(position, time.monotonic())
+    yield pace
+    loading, position = projecting.until(_STANDS, VIEW, build)
     if not loading:
         raise RuntimeError("the rebuild was over before what was measured beside it")
+    pace.see(position, time.monotonic())
     asyncio.run(operations.cancel(VIEW))
     projecting.until_caught_up()
