@@ -178,7 +178,10 @@ async def test_a_rebuild_is_paused_resumed_survives_a_restart_and_is_cancelled(
 
 async def test_a_rebuild_that_is_told_to_wait_is_no_fault(database: Database) -> None:
     """Where both its processes were, a warning was logged, and whatever was to be loaded next had to wait."""
-    parts = "SELECT count(*)::int FROM pg_stat_activity WHERE application_name LIKE 'loyalty projection balance part %'"
+    parts = (
+        "SELECT count(*)::int FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name LIKE 'loyalty projection balance part %'"
+    )
     async with running_world(database) as world:
         await write_history(world, 8, 150)
         with capture_logs() as logs:
@@ -249,7 +252,9 @@ async def test_a_view_is_replayed_as_of_a_position_or_a_time_in_a_schema_of_its_
 
 async def test_a_build_that_is_dropped_as_soon_as_it_is_loaded_stops_nobody(database: Database) -> None:
     """Its tables were analysed after the commit that ended the loading, and the process died of their absence."""
-    waiting = "SELECT count(*)::int FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+    waiting = (
+        "SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
     async with running_world(database) as world, projecting(database, (BALANCE,)):
         await world.open()
         await world.given("anna earns 10")

@@ -14,6 +14,7 @@ NOTE = "100,000 members by Zipf, 4 batches in flight; first tenth 13,878, last t
 ROWS = [
     Row("W1", "earns, batches of 1,000", 12_169, "commands/s", 60_000, False, 43_606, "COPY of the same rows", NOTE),
     Row("W2p99", "single earns, p99", 186.2, "ms", 40, lower_is_better=True),
+    Row("R4", "single earns beside a rebuild", 1_944, "calls/s", yardstick=2_430, yardstick_name="the same without it"),
     Row("W8m", "writer memory, a million members touched", 694, "MiB", 1_536, lower_is_better=True),
 ]
 
@@ -36,6 +37,11 @@ def test_each_row_has_its_figures_on_one_line(printed: list[str]) -> None:
     assert memory[-4:] == ["694", "≤", "1,536", "yes"]
 
 
+def test_a_row_without_a_bar_is_neither_met_nor_missed(printed: list[str]) -> None:
+    figures = next(line.split() for line in printed if line.strip().startswith("R4 "))
+    assert figures[-3:] == ["1,944", "2,430", "0.80"]
+
+
 def test_nothing_is_cut_and_no_word_is_broken(printed: list[str]) -> None:
     words = " ".join(printed).split()
     assert "…" not in " ".join(words)
@@ -56,5 +62,6 @@ def test_what_is_printed_is_kept(printed: list[str]) -> None:
     assert [(row["id"], row["figure"], row["met"]) for row in kept] == [
         ("W1", 12_169, False),
         ("W2p99", 186.2, False),
+        ("R4", 1_944, None),
         ("W8m", 694, True),
     ]
