@@ -33,7 +33,7 @@ def test_beside_a_throttled_rebuild_the_bar_is_three_quarters_of_what_there_is_w
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     paces: list[int | None] = []
-    rates = iter((20_000, 14_000, 9_000, 2_000, 1_900, 1_000))
+    rates = iter((7_000, 20_000, 14_000, 9_000, 2_000, 1_900, 1_000))
 
     @contextmanager
     def rebuild_under_way(projecting: object, rate_max: int | None) -> Iterator[Pace]:
