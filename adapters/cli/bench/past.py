@@ -12,7 +12,7 @@ from adapters.cli.bench.table import Row, percentiles
 from loyalty.v1.queries_pb2 import GetBalanceRequest
 
 ROWS = ("P1", "P2")
-ASKED = 20
+ASKED = 10
 MEMBER = "m0"
 """The one that Zipf gives most."""
 _POSTINGS = "SELECT count(*) FROM projections.postings_points WHERE programme = %s AND member = %s"
