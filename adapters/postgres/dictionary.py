@@ -18,20 +18,24 @@ from projections.dictionary import read_texts
 from projections.projection import SCHEMA
 
 FILE = Path(registry.__file__).with_name("DICTIONARY.md")
-NAMES = frozenset(
+STATUS = "projections.status"
+"""How the views are at this moment; for operators, so no file is made of it."""
+EXPORTED = frozenset(
     text.name.replace("{schema}", SCHEMA)
     for projection in registry.PROJECTIONS
     for text in read_texts(projection.script.readers)
 ) | {"ledger.event_log"}
-"""The views that there are for readers, with their schemas."""
+"""The views for readers that files are made of, with their schemas."""
+NAMES = EXPORTED | {STATUS}
+"""The views that there are for readers."""
 POLL_SECONDS = 0.05
 WAIT_SECONDS_MAX = 60.0
 
 _HEAD = """# Data dictionary
 
-What can be read in SQL, under names that stay: by everybody whom `loyalty sql` lets in, and by `loyalty export`.
-Columns are added, never changed or taken away. `make dictionary` writes this page; the same texts stand in the
-database, where psql shows them (`\\d+ projections.totals`).
+What can be read in SQL, under names that stay: by everybody whom `loyalty sql` lets in, and, all but
+projections.status, by `loyalty export`. Columns are added, never changed or taken away. `make dictionary` writes this
+page; the same texts stand in the database, where psql shows them (`\\d+ projections.totals`).
 
 Points and money are integers in minor units. Instants are time stamps with time zone; the year 9999 stands for
 "never". Ids are as in the log: what is not `A-Z a-z 0-9 . _ ~ -` is percent-encoded.

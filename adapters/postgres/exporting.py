@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from adapters.postgres.dictionary import NAMES, ReaderView, read_views
+from adapters.postgres.dictionary import EXPORTED, ReaderView, read_views
 
 LOG = "events"
 """What the decoded log is called here; all other names are those of views without their schema."""
@@ -73,8 +73,8 @@ def open_export(dsn: str, name: str, first: date | None = None, last: date | Non
     Raises CannotExport.
     """
     full_name = "ledger.event_log" if name == LOG else f"projections.{name}"
-    if full_name not in NAMES:
-        known = sorted(each.partition(".")[2] for each in NAMES if each.startswith("projections."))
+    if full_name not in EXPORTED:
+        known = sorted(each.partition(".")[2] for each in EXPORTED if each.startswith("projections."))
         raise CannotExport(f"There is no view {name!r}. There are {LOG} and {', '.join(known)}.")
     views = {view.name: view for view in read_views(dsn)}
     if full_name not in views:

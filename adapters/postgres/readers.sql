@@ -1,4 +1,4 @@
--- What the role that may only read needs besides views, and what the view of the log means. It may run again and again.
+-- What the role that may only read needs besides views, and what the views of the log and of the builds mean. It may run again and again.
 
 DO $$ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{reader}') THEN
@@ -22,3 +22,20 @@ COMMENT ON COLUMN ledger.event_log.occurred_at IS 'when it happened';
 COMMENT ON COLUMN ledger.event_log.recorded_at IS 'when it was recorded';
 COMMENT ON COLUMN ledger.event_log.business_date IS 'the local day on which it happened, in the time zone of the programme';
 COMMENT ON COLUMN ledger.event_log.hash IS 'SHA-256 over the hash before it and its own columns, as hexadecimal digits';
+
+COMMENT ON VIEW projections.status IS 'How each view is: its builds, how far each is, and what stopped it.';
+COMMENT ON COLUMN projections.status.name IS 'the projection, such as balance';
+COMMENT ON COLUMN projections.status.build IS 'which set of its tables, counted from 1; each rebuild makes another';
+COMMENT ON COLUMN projections.status.version IS 'of the fold that fills it';
+COMMENT ON COLUMN projections.status.schema IS 'where its tables are: projections, or the schema of a replay';
+COMMENT ON COLUMN projections.status.live IS 'whether it is what readers see';
+COMMENT ON COLUMN projections.status.state IS 'RUNNING (the live one), BUILDING, PAUSED, READY (to take over), RETIRED (live before), REPLAYED, or STOPPED at an event that it cannot fold';
+COMMENT ON COLUMN projections.status.position IS 'events up to here are folded; while it is loaded, on average over the parts of the streams';
+COMMENT ON COLUMN projections.status.lag_events IS 'how many events it is behind the log, or behind the end of its replay';
+COMMENT ON COLUMN projections.status.lag_seconds IS 'for how long the first event that is not folded yet has been waiting; 0: none';
+COMMENT ON COLUMN projections.status.parked_keys IS 'how many keys wait, since one of their events could not be folded';
+COMMENT ON COLUMN projections.status.loading IS 'whether processes load it, each its part of the streams; then it follows the log';
+COMMENT ON COLUMN projections.status.differences IS 'in how many rows it differed from the live one; null: it was not compared';
+COMMENT ON COLUMN projections.status.moved_at IS 'when its position moved last';
+COMMENT ON COLUMN projections.status.failed_position IS 'the event that it cannot fold; null: none';
+COMMENT ON COLUMN projections.status.reason IS 'why it cannot';

@@ -14,14 +14,14 @@ import pytest_asyncio
 from adapters.cli.export import whole_file, write_csv
 from adapters.cli.parquet import write_parquet
 from adapters.postgres import exporting
-from adapters.postgres.dictionary import NAMES, make_views
+from adapters.postgres.dictionary import EXPORTED, make_views
 from adapters.postgres.exporting import LOG, CannotExport, open_export
 from tests.conftest import Database
 from tests.integration.views_world import World, caught_up, projecting, running_world
 
 LARGE = 900_719_925_474_099
 """Near the limit of the ledger."""
-VIEWS = sorted(name.partition(".")[2] for name in NAMES if name.startswith("projections."))
+VIEWS = sorted(name.partition(".")[2] for name in EXPORTED if name.startswith("projections."))
 
 
 @pytest_asyncio.fixture
