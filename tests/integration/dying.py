@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from adapters.postgres import feed, loading
 from adapters.postgres.projecting import ProjectionRunner
 from projections.projection import Build
+from projections.registry import PROJECTIONS
 
 SMALL = 25
 """Events in a batch, so that there are many transactions to die in."""
@@ -35,6 +36,12 @@ def follow(dsn: str, number: int) -> None:
     _die_before(number)
     feed.BATCH_EVENTS_MAX = SMALL
     asyncio.run(ProjectionRunner(dsn).run())
+
+
+def follow_one(dsn: str, number: int, name: str) -> None:
+    """Run one projection."""
+    _die_before(number)
+    asyncio.run(ProjectionRunner(dsn, [each for each in PROJECTIONS if each.name == name]).run())
 
 
 def rebuild(dsn: str) -> None:

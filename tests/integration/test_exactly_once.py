@@ -1,31 +1,56 @@
 """Exactly once through crashes: processes die at random between any two statements, and the views are as if not."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import get_context
 from random import Random
 
 import psutil
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
-from adapters.postgres import loading
+from adapters.postgres import feed, loading
 from adapters.postgres.builds import PARTS
+from adapters.postgres.cluster import OWNER
+from ledger.commands import ChangeProgramme
 from projections.operations import State
-from projections.projection import Build
+from projections.projection import Build, Projection
 from projections.registry import PROJECTIONS
-from tests.conftest import Database
+from tests.conftest import FIGURE, Database
 from tests.integration import dying
 from tests.integration.test_rebuild import reaches
 from tests.integration.test_views_running import write_history
 from tests.integration.views_world import World, caught_up, contents, forget, projecting, running_world
+from tests.unit.ledger.desk import settings
+
+FreshDatabase = Callable[[], AbstractContextManager[Database]]
+
+SOME_OF_ALL = """\
+mug{number}@shop receives 5
+mug{number}@shop locks 1 as k{number}
+reward mug{number} costs 1 from mug{number}@shop
+{name} earns 5 expiring 2026-03-31
+{name} earns 50
+{name} redeems mug{number} as r{number}
+{name} buys tea 9.99 as o{number}
+all of o{number} comes back as b{number}
+{name} holds 5 as h{number}"""
+"""Something for every view, in one small batch."""
 
 STATEMENTS = 1_000
 """That many are said in about four batches of all views, or more."""
 
 
+PROCESSES = get_context("forkserver")
+PROCESSES.set_forkserver_preload([dying.__name__])
+
+
 async def die(target: object, *arguments: object) -> int | None:
     """Run a process to its death, or to its end."""
-    process = get_context("forkserver").Process(target=target, args=arguments)  # type: ignore[arg-type]
+    process = PROCESSES.Process(target=target, args=arguments)  # type: ignore[arg-type]
     process.start()
     await asyncio.to_thread(process.join, 120)
     return process.exitcode
@@ -47,6 +72,88 @@ async def test_views_are_those_of_an_undisturbed_run_wherever_projections_die(da
         async with projecting(database):
             await caught_up(world)
         assert contents(database) == disturbed
+
+
+@pytest.mark.parametrize(
+    "projection", [pytest.param(each, id=each.name, marks=pytest.mark.long) for each in PROJECTIONS]
+)
+async def test_a_batch_is_folded_once_whatever_statement_is_the_last(
+    fresh_database: FreshDatabase, projection: Projection, record_property: Callable[[str, object], None]
+) -> None:
+    """A process dies before the first thing that it says to the database, before the second, and so on.
+
+    So it also dies after each, up to the third behind the one that commits the batch. What it leaves is the view before
+    the batch or the view after it, with its checkpoint; and whoever goes on makes the latter of it.
+    """
+    with fresh_database() as origin:
+        async with running_world(origin) as world:
+            async with projecting(origin):
+                await world.open(backdating_seconds=30 * 86_400)
+                await world.given(*SOME_OF_ALL.format(name="anna", number=1).splitlines())
+                await caught_up(world)
+            before = (checkpoint(origin, projection), contents(origin))
+            await world.given(*SOME_OF_ALL.format(name="bo", number=2).splitlines())
+            await world.send(ChangeProgramme(settings(backdating_seconds=31 * 86_400)))
+        assert world.position - before[0] <= feed.BATCH_EVENTS_MAX
+        with copy_of(origin) as copy:
+            await finish(copy, projection, world.position)
+            after = (world.position, contents(copy))
+        assert before[1] != after[1]
+        deaths = folded = 0
+        while folded < 3:
+            deaths += 1
+            with copy_of(origin) as copy:
+                assert await die(dying.follow_one, copy.app_dsn, deaths, projection.name) == 9
+                await left_alone(copy)
+                left = (checkpoint(copy, projection), contents(copy))
+                assert left in (before, after)
+                folded += left == after
+                await finish(copy, projection, world.position)
+                assert contents(copy) == after[1]
+        assert deaths > folded
+    record_property(FIGURE, f"{projection.name}: {deaths} deaths, {folded} of them after its batch was committed")
+
+
+@contextmanager
+def copy_of(database: Database) -> Iterator[Database]:
+    """A database like one that nobody is connected to."""
+    copy = "dying"
+    with psycopg.connect(database.superuser_dsn, autocommit=True, dbname="postgres") as superuser:
+        creating = SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY file_copy")
+        origin = conninfo_to_dict(database.app_dsn)["dbname"]
+        superuser.execute(creating.format(Identifier(copy), Identifier(str(origin)), Identifier(OWNER)))
+        try:
+            yield database.named(copy)
+        finally:
+            superuser.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(copy)))
+
+
+async def left_alone(database: Database) -> None:
+    """Wait until the sessions of a process that died have ended: what it had sent may still be done."""
+    query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND client_port IS NOT NULL"
+    with psycopg.connect(database.superuser_dsn, autocommit=True) as superuser:
+        async with asyncio.timeout(30):
+            while True:
+                if superuser.execute(query).rowcount == 1:
+                    return
+                await asyncio.sleep(0.01)
+
+
+def checkpoint(database: Database, projection: Projection) -> int:
+    """Up to where a view is folded."""
+    with psycopg.connect(database.app_dsn) as connection:
+        query = "SELECT position FROM projections.builds WHERE name = %s"
+        (position,) = connection.execute(query, (projection.name,)).fetchone() or (0,)
+    return int(position)
+
+
+async def finish(database: Database, projection: Projection, position: int) -> None:
+    """Fold what is left, in this process."""
+    async with projecting(database, [projection]), asyncio.timeout(30):
+        while True:
+            if checkpoint(database, projection) >= position:
+                return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_build_is_that_of_an_undisturbed_run_wherever_its_loading_dies(
