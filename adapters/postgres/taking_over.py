@@ -39,6 +39,14 @@ _KEY = """
 SELECT quote_ident(attname) FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
 WHERE indrelid = %s::regclass AND indisprimary ORDER BY array_position(indkey, attnum)
 """
+_COMPARING = """
+SET LOCAL enable_nestloop = off; SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL max_parallel_workers_per_gather = 1; SET LOCAL work_mem = '8MB'
+"""
+"""Two processes share the join: the planner, expecting all rows to differ, would leave it to one.
+
+What they hash lies in shared memory, of which a container may have no more than 64 MB: this takes half of it.
+"""
 _COMPARE = """
 SELECT to_jsonb(live), to_jsonb(rebuilt), count(*) OVER ()
 FROM {live} AS live FULL JOIN {rebuilt} AS rebuilt USING ({key})
@@ -100,7 +108,7 @@ async def _is_equal(connection: AsyncConnection, build: Build, row: Row) -> bool
 
 async def _compare(connection: AsyncConnection, live: Build, build: Build) -> tuple[int, list[Difference]]:
     """In how many rows two builds differ, and the first of them; in a transaction that sees both at one position."""
-    await connection.execute("SET LOCAL enable_nestloop = off")
+    await connection.execute(_COMPARING)
     total, kept = 0, []
     for name in build.projection.script.table_names:
         key = [column for (column,) in await (await connection.execute(_KEY, (live.table(name),))).fetchall()]
