@@ -18,7 +18,8 @@ from ledger.records import Y2K_OFFSET
 from projections.engine import Disconnected
 from projections.recorded import Batch, Recorded, Undecodable
 
-BATCH_EVENTS_MAX = 5_000
+BATCH_EVENTS_MAX = 20_000
+"""Only who catches up gets so many at once: sums meet more often, which saves a tenth of the time."""
 BATCH_BYTES_MAX = 32 * 1024 * 1024
 """Of stored events; one that names ten thousands of lots takes megabytes."""
 PAGE_EVENTS = 1_000

@@ -70,7 +70,7 @@ async def test_views_are_the_same_however_often_projections_die_and_when_built_a
         incremental = contents(database)
         assert sum(map(len, incremental.values())) > 1_000
         forget(database)
-        monkeypatch.setattr(feed, "BATCH_EVENTS_MAX", 5_000)
+        monkeypatch.setattr(feed, "BATCH_EVENTS_MAX", 20_000)
         async with projecting(database):
             await caught_up(world)
         assert contents(database) == incremental
