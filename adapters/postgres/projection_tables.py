@@ -27,7 +27,7 @@ WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnu
 # Rows that are given are few against the tables they are merged into: always look the tables up by their keys. A plan
 # made while a table was small would otherwise read all of it, for ever.
 # A commit that is lost in a crash is only folded again, so there is no need to wait for the flush.
-_SESSION = """
+SESSION = """
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET synchronous_commit = off
 """
 
@@ -77,7 +77,7 @@ class PostgresTables:
         register_arrays(connection)
         steps = []
         with disconnections():
-            await connection.execute(_SESSION)
+            await connection.execute(SESSION)
             for step in build.projection.script.steps:
                 cursor = await connection.execute(_COLUMNS, (build.table(step.table),))
                 types: dict[str, str] = dict(await cursor.fetchall())

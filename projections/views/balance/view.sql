@@ -134,7 +134,9 @@ DO UPDATE SET remaining = buckets.remaining + excluded.remaining, held = buckets
 -- write emptied: buckets (programme, member, unit, expires_at)
 DELETE FROM {buckets} AS buckets USING {given} AS given
 WHERE buckets.programme = given.programme AND buckets.member = given.member AND buckets.unit = given.unit
-  AND buckets.expires_at = given.expires_at AND buckets.remaining = 0 AND buckets.held = 0
+  AND buckets.expires_at = given.expires_at
+  -- Neither is ever below 0. Of `= 0` PostgreSQL expects one row, and would go through all given ones for each it finds.
+  AND buckets.remaining + buckets.held <= 0
 
 -- write went_on: periods
 INSERT INTO {periods} SELECT * FROM {given} AS given

@@ -62,7 +62,9 @@ ON CONFLICT (programme, expires_at, member, unit) DO UPDATE SET points = lots.po
 -- write emptied: lots (programme, member, unit, expires_at)
 DELETE FROM {lots} AS lots USING {given} AS given
 WHERE lots.programme = given.programme AND lots.expires_at = given.expires_at AND lots.member = given.member
-  AND lots.unit = given.unit AND lots.points = 0
+  AND lots.unit = given.unit
+  -- Never below 0. Of `points = 0` PostgreSQL expects one row, and would go through all given ones for each it finds.
+  AND lots.points + 0 <= 0
 
 -- write ended: holds (programme, member, hold)
 DELETE FROM {holds} AS holds USING {given} AS given

@@ -43,8 +43,13 @@ SELECT programme, member, hold, position, state, unit, points, captured, release
 FROM {holds};
 
 -- load open: holds (programme, member, hold)
-SELECT holds.* FROM {given} AS given JOIN {holds} AS holds USING (programme, member, hold)
-WHERE holds.ended_at IS NULL
+-- Each by its key: OFFSET keeps PostgreSQL, which expects few open holds, from going through all given ones for each.
+SELECT holds.* FROM {given} AS given CROSS JOIN LATERAL (
+    SELECT * FROM {holds} AS holds
+    WHERE holds.programme = given.programme AND holds.member = given.member AND holds.hold = given.hold
+      AND holds.ended_at IS NULL
+    OFFSET 0
+) AS holds
 
 -- write changed: holds (programme, member, hold, position, state, captured, released, ended_at)
 UPDATE {holds} AS holds
