@@ -116,7 +116,8 @@ class Afterwards:
     """What must hold at the end of a command: activities kept points alive, who left has none, who owes has none."""
 
     def __init__(self) -> None:
-        self._done: list[tuple[Programme, Record, Member, Activity]] = []
+        self._done: list[tuple[Programme, Record, Member, Activity, set[str]]] = []
+        """The activities, each with the lots that got points back after it: those it did not find."""
         self._left: list[tuple[Record, Member]] = []
         self._touched: list[tuple[Record, Member]] = []
 
@@ -127,13 +128,16 @@ class Afterwards:
             return
         self._touched.append((record, member))
         if activity is not None:
-            self._done.append((programme, record, member, activity))
+            self._done.append((programme, record, member, activity, set()))
+        if isinstance(event, e.PointsReinstated):
+            for *_, known, _, back in self._done:
+                back.update(taken.lot for taken in event.lots if known is member)
         if member.closed:
             self._left.append((record, member))
 
     def check(self) -> None:
         """Raises Broken where points end sooner than an activity lets them, or somebody who left or owes has some."""
-        for programme, record, member, activity in self._done:
+        for programme, record, member, activity, back in self._done:
             at = record.occurred_at
             settings = programme.settings_at(at)
             for unit in settings.units:
@@ -142,7 +146,7 @@ class Afterwards:
                     continue
                 ends = end_of(settings, unit.name, at)
                 short = [lot for lot in member.lots.values() if lot.period and at < lot.expires_at < ends]
-                for lot in short:
+                for lot in [lot for lot in short if lot.id not in back]:
                     left = lot.unit == unit.name and (lot.points or member.held_of(lot))
                     require(not left, record, f"{activity} does not keep {lot} alive")
         for record, member in self._left:

@@ -94,3 +94,15 @@ def test_a_purchase_is_an_earning_only_if_it_earns(desk: Desk) -> None:
     assert ends(desk) == [(100, "2027-01-01")]
     desk.given("anna buys tea 1.99 as o2")
     assert ends(desk) == [(100, "2027-06-15"), (1, "2027-06-15")]
+
+
+def test_an_activity_prolongs_what_it_finds(desk: Desk) -> None:
+    """Edge case 19: not what comes back behind it in the same group."""
+    opened(desk, ANY).given("anna earns 100")
+    earn = desk.ids
+    desk.given(f"command {earn} is reversed", "time passes to 2026-01-10")
+    then = desk.together("anna earns 5 stars", f"command {desk.ids} is reversed")
+    assert then.story == ["PointsEarned", "CommandReversed", "PointsReinstated", "CommandReinstated"]
+    assert ends(desk) == [(100, "2027-01-01")]
+    (extended,) = desk.when("anna earns 5 stars").events(ExpiryExtended)
+    assert (extended.unit, extended.periods[0].points) == ("points", 100)
