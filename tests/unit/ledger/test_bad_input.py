@@ -131,6 +131,8 @@ def test_bad_input_names_its_field_and_leaves_no_trace(desk: Desk, command: c.Co
         ({"lot_months": 1_201}, "lot_months"),
         ({"pending_days": 3_661}, "pending_days"),
         ({"refund_grace_days": -1}, "refund_grace_days"),
+        ({"refund_grace_days": 3_661}, "refund_grace_days"),
+        ({"debt_limit": -1}, "debt_limit"),
         ({"hold_seconds": 0}, "hold_seconds"),
         ({"backdating_seconds": -1}, "backdating_seconds"),
         # Points would end before they open: nobody could ever spend them.

@@ -1,5 +1,7 @@
 """What lies exactly on a limit is still allowed, or no longer: one point, one unit, one microsecond decides."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -8,6 +10,7 @@ from ledger import events as e
 from ledger.calendar import NEVER
 from ledger.decisions.allocation import DISTANCES_MAX, LOCATIONS_MAX
 from ledger.decisions.checks import QUANTITY_MAX
+from ledger.decisions.programmes import COUNTED_SECONDS_MAX, DIGITS_MAX
 from ledger.decisions.purchases import LINES_MAX
 from ledger.events import ExpiryExtended, ExpiryReason, PointsExpired, RewardKind, Source
 from ledger.quantities import VALUE_MAX, Amount
@@ -184,3 +187,21 @@ def test_a_bill_may_come_to_the_most_that_an_amount_can_be(desk: Desk) -> None:
     assert desk.send(c.RecordPurchase("anna", "o1", (tea,))).accepted
     many = (msgspec.structs.replace(tea, net=1, list_price=1),) * LINES_MAX
     assert desk.send(c.RecordPurchase("anna", "o2", many)).accepted
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"backdating_seconds": 0},
+        {"debt_limit": 0},
+        {"debt_limit": VALUE_MAX},
+        {"hold_seconds": 1},
+        {"refund_grace_days": 3_660},
+        {"units": (PointUnit("points", DIGITS_MAX),)},
+        {"currency_digits": DIGITS_MAX},
+        {"transfer_caps": (Amount("points", 0),)},
+        {"transfer_caps": (Amount("points", VALUE_MAX),), "backdating_seconds": COUNTED_SECONDS_MAX},
+    ],
+)
+def test_settings_may_be_as_small_and_as_large_as_they_make_sense(desk: Desk, changes: dict[str, Any]) -> None:
+    assert desk.opens(**changes).accepted
