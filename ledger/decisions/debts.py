@@ -122,7 +122,7 @@ def _earned(member: Member, event: e.PointsEarned, at: Instant) -> Iterable[Take
 def _released(member: Member, event: e.PointsReleased, at: Instant) -> Iterable[Taken]:
     held = {lot.number: lot for lot in member.holds[event.hold].lots}
     for part in event.parts:
-        yield member.taken(held[lot_number(part.lot)], part.points)
+        yield held[lot_number(part.lot)].taken(member.id, part.points, part.expires_at)
 
 
 def _reinstated(member: Member, event: e.PointsReinstated, at: Instant) -> Iterable[Taken]:

@@ -104,6 +104,16 @@ def kept_alive(
     return events
 
 
+def ends_after(alive: Events) -> dict[int, Instant]:
+    """When the periods of activity end that `kept_alive` lets go on, by number."""
+    return {
+        row.period: event.expires_at
+        for _, event in alive
+        if isinstance(event, e.ExpiryExtended)
+        for row in event.periods
+    }
+
+
 def _periods(
     member: Member, unit: str, after: Instant, by: Instant, before: Iterable[tuple[str, e.Fact]]
 ) -> Iterator[e.ExtendedPeriod]:

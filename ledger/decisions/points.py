@@ -19,7 +19,7 @@ from ledger.decisions.checks import (
     deadline,
     insufficient,
 )
-from ledger.decisions.lifetimes import kept_alive, lifetime
+from ledger.decisions.lifetimes import ends_after, kept_alive, lifetime
 from ledger.errors import InvalidCommand
 from ledger.policy import Policy, Terms
 from ledger.quantities import VALUE_MAX, Amount
@@ -164,9 +164,16 @@ def decide_capture(states: States, policy: Policy, command: c.CaptureHold, at: I
         left=hold.points - points,
     )
     events: Events = [(states.member_stream(member.id), redeemed)]
+    # Before the rest is released: that may pay a debt to its last point, and then there is nothing left to keep alive.
+    alive = kept_alive(states, policy, member, at, (Activity.REDEEM,), events)
+    events += alive
     if points < hold.points:
-        events += _released(states, member, hold, [(lot, left) for lot, left in rest if left], 0, at)
-    return events + kept_alive(states, policy, member, at, (Activity.REDEEM,), events)
+        ends = ends_after(alive)
+        parts = tuple(
+            lot.part(member.id, left, ends.get(lot.period) or member.expiry(lot)) for lot, left in rest if left
+        )
+        events += _released(states, member, hold, parts, 0, at)
+    return events
 
 
 def decide_release(states: States, policy: Policy, command: c.ReleaseHold, at: Instant) -> Decision:
@@ -183,12 +190,11 @@ def decide_release(states: States, policy: Policy, command: c.ReleaseHold, at: I
 def release(states: States, member: Member, hold: Hold, at: Instant, points: int | None = None) -> Events:
     """Give all or some points of a hold back to their lots; what expired meanwhile expires at once (edge case 3)."""
     points = hold.points if points is None else points
-    return _released(states, member, hold, hold.take(points), hold.points - points, at)
+    return _released(states, member, hold, parts_of(member, hold.take(points)), hold.points - points, at)
 
 
-def _released(states: States, member: Member, hold: Hold, taken: Taken, left: int, at: Instant) -> Events:
+def _released(states: States, member: Member, hold: Hold, parts: tuple[e.Part, ...], left: int, at: Instant) -> Events:
     stream = states.member_stream(member.id)
-    parts = parts_of(member, taken)
     events: Events = [(stream, e.PointsReleased(hold.id, hold.unit, parts, left))]
     for expiry in sorted({part.expires_at for part in parts if part.expires_at <= at}):
         late = tuple(part for part in parts if part.expires_at == expiry)

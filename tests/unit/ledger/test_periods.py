@@ -106,3 +106,21 @@ def test_an_activity_prolongs_what_it_finds(desk: Desk) -> None:
     assert ends(desk) == [(100, "2027-01-01")]
     (extended,) = desk.when("anna earns 5 stars").events(ExpiryExtended)
     assert (extended.unit, extended.periods[0].points) == ("points", 100)
+
+
+@pytest.mark.parametrize(
+    ("grants", "debt", "left"),
+    [
+        (("anna buys tea 50.00 as o1",), 10, []),
+        (("anna buys tea 30.00 as o1", "anna earns 20"), 0, [(10, "2027-01-05")]),
+    ],
+)
+def test_what_is_left_of_a_captured_hold_lives_on_and_pays_a_debt(
+    desk: Desk, grants: tuple[str, ...], debt: int, left: list[tuple[int, str]]
+) -> None:
+    """Edge cases 1, 19 and 25: though it takes all that was left of the period."""
+    opened(desk, Inactivity(12, (Activity.REDEEM,)), earning_rate="1/100")
+    desk.given(*grants, "anna holds 50 as h1", "all of o1 comes back as f1", "time passes to 2026-01-05")
+    then = desk.when("anna captures 10 of h1")
+    assert then.story == ["PointsRedeemed", "ExpiryExtended", "PointsReleased", "DebtRepaid"]
+    assert (then.debt("anna"), ends(desk)) == (debt, left)
