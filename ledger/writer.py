@@ -55,6 +55,10 @@ class Work(msgspec.Struct):
     stored: dict[bytes, Outcome] = {}
 
 
+class _Undecidable(Exception):
+    """Raised when deciding a request failed by a defect of the ledger: states may have changed by halves."""
+
+
 class Writer:
     """The write side of one shard. `execute` is the only way in."""
 
@@ -71,6 +75,8 @@ class Writer:
         self._shard = shard
         self.on_lead: Callable[[bool], None] = lambda leads: None
         """Called with whether this writer leads, whenever that changes."""
+        self.on_defect: Callable[[Request, Exception], None] = lambda request, defect: None
+        """Called with a request that could not be decided, and what was raised."""
         self._queue: deque[Job] = deque()
         self._queued = 0
         self._wake = asyncio.Event()
@@ -78,6 +84,8 @@ class Writer:
         self._stopping = asyncio.Event()
         self._flight: tuple[Work, asyncio.Task[None]] | None = None
         self._deciding: Work | None = None
+        self._undecidable: set[bytes] = set()
+        """The ids of requests in the batch that is decided next, which cannot be decided."""
         self._head = Head(0, 0, b"", 0, b"", 0)
         self._background: set[asyncio.Task[None]] = set()
         self.cache = StateCache(store, self._limits.memory_bytes_max)
@@ -205,7 +213,11 @@ class Writer:
             work = self._take()
             self._deciding = work
             await self._look_up(work)
-            await self._decide(work)
+            try:
+                await self._decide(work)
+            except _Undecidable:
+                await self._begin_again(work)
+                continue
             await self._land()
             self._launch(work)
         await self._land()
@@ -231,6 +243,17 @@ class Writer:
         if self._flight is not None:
             await self._flight[1]
             self._flight = None
+
+    async def _begin_again(self, work: Work) -> None:
+        """Forget all states and decide a batch anew, without what cannot be decided: that costs its caller the answer.
+
+        Not the others: if it ended the writer, it would end each one after it, as callers ask again.
+        """
+        await self._land()
+        self._deciding = None
+        self.cache.clear()
+        self._queue.extendleft(reversed(work.jobs))
+        self._queued += sum(len(request.commands) for request in work.requests)
 
     def _take(self) -> Work:
         jobs: list[Job] = []
@@ -275,12 +298,21 @@ class Writer:
             if known is not None and not request.validate_only:
                 answers.append(repeat(known, work.hashes[place]))
                 continue
+            if request.id in self._undecidable:
+                answers.append(LedgerError("a defect of the ledger: nothing was recorded, its log says more"))
+                continue
             while True:
                 try:
                     answers.append(draft.decide(request, work.hashes[place], work.keys[place]))
                     break
                 except NotLoaded as cold:
                     await self._load(draft, work.requests[place:], cold.stream)
+                except MemoryError:
+                    raise
+                except Exception as defect:
+                    self._undecidable.add(request.id)
+                    self.on_defect(request, defect)
+                    raise _Undecidable from defect
             self.cache.forget_unknown()
 
     async def _load(self, draft: Draft, requests: Sequence[Request], needed: str) -> None:
@@ -303,6 +335,7 @@ class Writer:
             self._head = batch.head
         self._flight = (work, asyncio.create_task(self._commit(work, batch, snapshots)))
         self._deciding = None
+        self._undecidable.clear()
 
     async def _commit(self, work: Work, batch: Batch | None, snapshots: Sequence[Snapshot]) -> None:
         """Append a decided batch; answer only after the commit: a crash before it loses work nobody was told about.

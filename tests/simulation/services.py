@@ -7,6 +7,7 @@ from random import Random
 from adapters.memory.store import MemoryStore
 from ledger.cache import StateCache
 from ledger.calendar import SECOND, Instant
+from ledger.commands import Request
 from ledger.writer import Limits, Writer
 from tests.property.histories import START
 from tests.simulation.database import Database, ScriptedStore
@@ -60,8 +61,12 @@ class Service:
         self.killed = False
         self.store = ScriptedStore(machine.database, name)
         self.writer = Writer(self.store, self, machine.limits)
+        self.writer.on_defect = self._defect
         self.running = machine.loop.spawn(self.process, self.writer.run())
         self._machine = machine
+
+    def _defect(self, request: Request, defect: Exception) -> None:
+        self._machine.loop.faults.append(f"{request}: {defect!r}")
 
     def now(self) -> Instant:
         return self._machine.wall() - self.behind

@@ -109,6 +109,7 @@ class Running:
 
     async def _begin(self) -> None:
         self.ledger = self.writer = Writer(self._store_of(self.memory), self.clock, self.limits)
+        self.writer.on_defect = _end
         leading = asyncio.Event()
         self.writer.on_lead = lambda leads: leading.set() if leads else leading.clear()
         self._task = asyncio.create_task(self.writer.run())
@@ -123,6 +124,11 @@ class Running:
         await asyncio.wait({self._task})
         if not self._task.cancelled():
             self._task.exception()
+
+
+def _end(request: Request, defect: Exception) -> None:
+    """A defect ends the writer, so that no test goes on as if nothing was."""
+    raise defect
 
 
 class RunningApart(Running):

@@ -10,13 +10,15 @@ import msgspec
 import pytest
 
 from adapters.memory.store import Memory, MemoryStore
+from ledger.calendar import Instant
 from ledger.commands import Earn, EnrolMember, OpenProgramme, Request, Reverse
 from ledger.errors import Fenced, InvalidCommand, LedgerError, Overloaded, Unavailable
-from ledger.events import Source
+from ledger.events import Fact, PointsEarned, Source
 from ledger.ports import Batch, Head, StoredEvent
 from ledger.quantities import Amount
 from ledger.receipts import Outcome, Receipt
 from ledger.refusals import Reason, refuse
+from ledger.states.member import Member
 from ledger.writer import Answer, Limits, Writer
 from tests.unit.ledger.desk import settings
 from tests.unit.ledger.running import Running, RunningApart, ScriptedClock, SlowStore
@@ -26,6 +28,11 @@ NOON = 1_767_240_000_000_000
 
 def joins(number: int) -> Request:
     return Request(number.to_bytes(16, "big"), "club", NOON, (EnrolMember(f"m{number}"),), "till-1", "shop")
+
+
+def earns(number: int) -> Request:
+    earn = Earn(f"m{number}", Amount("points", 5), Source("visit", str(number)))
+    return Request((100 + number).to_bytes(16, "big"), "club", NOON, (earn,), "till-1", "shop")
 
 
 OPENING = Request(b"opening--opening", "club", NOON, (OpenProgramme(settings()),), "till-1", "shop")
@@ -270,3 +277,29 @@ def test_a_caller_that_went_away_disturbs_nobody(run: type[Running]) -> None:
 
         assert accepted(running.run(leave()))
         assert OPENING.id in running.memory.outcomes
+
+
+def test_what_cannot_be_decided_costs_its_own_caller_the_answer_and_nobody_else(
+    run: type[Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect that changes a state by halves and then fails; mended, the same command id is decided."""
+
+    def broken(member: Member, event: Fact, at: Instant) -> None:
+        evolve(member, event, at)
+        if isinstance(event, PointsEarned) and member.id == "m1":
+            raise KeyError(-1)
+
+    evolve = Member.evolve
+    with run(ScriptedClock(NOON)) as running:
+        monkeypatch.setattr(Member, "evolve", broken)
+        seen: list[bytes] = []
+        running.writer.on_defect = lambda request, defect: seen.append(request.id)
+        requests = [OPENING, *(joins(number) for number in range(3)), *(earns(number) for number in range(3))]
+        assert [type(answer) for answer in running.execute_apart(requests)] == [Outcome] * 5 + [LedgerError, Outcome]
+        assert [type(answer) for answer in running.execute([earns(1)])] == [LedgerError]
+        assert (seen, len(running.memory.records)) == ([earns(1).id] * 2, 6)
+        monkeypatch.setattr(Member, "evolve", evolve)
+        answers = running.execute([earns(1), earns(2)])
+        balances = [answer.answer.balances for answer in answers if isinstance(answer.answer, Receipt)]  # type: ignore[union-attr]
+        assert [[balance.open for balance in each] for each in balances] == [[5], [5]]
+        assert len(running.memory.records) == 7
