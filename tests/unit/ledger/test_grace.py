@@ -61,3 +61,19 @@ def test_points_with_days_of_grace_hang_on_no_activity(desk: Desk) -> None:
     (reinstated,) = desk.when("all of o1 comes back as f1").events(e.PointsReinstated)
     assert [lot.period for lot in reinstated.lots] == [0]
     assert desk.when("anna buys cup 1.00 as o2").lots("anna") == [(1000, "2026-02-24")]
+
+
+def test_a_lot_that_ends_as_its_points_come_back_gets_days_of_grace(desk: Desk) -> None:
+    """Edge case 2: at that moment they could not be spent any more."""
+    desk.opens(refund_grace_days=14)
+    desk.given("anna earns 1000 expiring 2026-01-31", PAID)
+    desk.running.clock.instant = desk.lines.end_of("2026-01-31")
+    assert desk.when("all of o1 comes back as f1").lots("anna") == [(1000, "2026-02-15")]
+
+
+def test_a_lot_of_which_points_are_held_keeps_its_end_and_the_others_get_grace(desk: Desk) -> None:
+    """Edge case 2: a lot never ends twice."""
+    desk.opens(refund_grace_days=14, hold_seconds=60 * 86_400)
+    desk.given("anna earns 600 expiring 2026-01-31", "anna holds 100 as h1", "anna earns 900 expiring 2026-02-05", PAID)
+    desk.given("what is due for anna by 2026-01-01 12:00 is posted", "time passes to 2026-02-10")
+    assert desk.when("all of o1 comes back as f1").lots("anna") == [(500, "2026-02-24")]

@@ -210,7 +210,7 @@ def test_points_come_back_to_each_of_their_lots(desk: Desk) -> None:
 def test_what_earned_on_its_price_with_tax_is_taken_back_by_it(desk: Desk) -> None:
     """Edge case 7: in parts as at once."""
     desk.opens(earning_base=EarningBase.GROSS)
-    line = Line("tea", 4, 1000, 1000, gross=1200)
+    line = Line("tea", 4, 1000, 1000, gross=2000)
     desk.send(c.RecordPurchase("anna", "o1", (line,)))
     left = [desk.when(f"#0 x1 of o1 comes back as f{number}").balance("anna") for number in range(4)]
-    assert left == [9, 6, 3, 0]
+    assert left == [15, 10, 5, 0]
