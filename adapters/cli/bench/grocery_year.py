@@ -7,8 +7,9 @@ from adapters.cli.demo import replay_year
 from adapters.cli.replay import PROGRAMME
 from adapters.cli.service import open_channel, running_service
 from adapters.completejourney.dataset import Dataset
+from projections.registry import PROJECTIONS
 
-ROWS = ("D6", "D7", "D7m", "D7p50", "D7p99")
+ROWS = ("D6", "D6all", "D7", "D7m", "D7p50", "D7p99")
 
 
 def run(bench: Bench) -> None:
@@ -22,6 +23,8 @@ def run(bench: Bench) -> None:
         replay_year(bench.console, channel, dataset)
     bench.server.start()
     bench.add(catching_up.row(bench, "D6", "catching up on a grocery chain's year", ("balance", "inventory"), 100_000))
+    everything = tuple(projection.name for projection in PROJECTIONS)
+    bench.add(catching_up.row(bench, "D6all", "catching up on that year, all views", everything, None))
     with running_service(bench.settings) as address, Projecting(bench.app_dsn, views.VIEWS) as projecting:
         projecting.until_caught_up()
         for row in views.rebuild_rows(bench, projecting, address, "D7", PROGRAMME, dataset.households):

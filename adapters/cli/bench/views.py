@@ -11,7 +11,6 @@ from adapters.cli.bench.rebuilding import Rebuilt
 from adapters.cli.bench.table import Row, percentiles
 from adapters.cli.service import running_service
 from loyalty.v1.queries_pb2 import GetBalanceRequest
-from projections.registry import PROJECTIONS
 
 ALONE_SECONDS = 5.0
 """For so long balances are asked for before the rebuild begins."""
@@ -22,8 +21,7 @@ VIEWS = (rebuilding.VIEW, "programmes")
 REBUILD_ROWS = ("W7", "W7m", "W7p50", "W7p99")
 GROWTH_ROWS = ("G1", "G2", "G5")
 """By millions of events; the short form has the first two."""
-ROWS = ("W6", "W6all", *past.ROWS, *GROWTH_ROWS, *REBUILD_ROWS, *beside_rebuild.ROWS)
-_ALL = tuple(projection.name for projection in PROJECTIONS)
+ROWS = ("W6", *past.ROWS, *GROWTH_ROWS, *REBUILD_ROWS, *beside_rebuild.ROWS)
 
 
 def run(bench: Bench, lengths: Sequence[int]) -> None:
@@ -31,8 +29,6 @@ def run(bench: Bench, lengths: Sequence[int]) -> None:
     if bench.wanted("W6"):
         work = "catching up, balance and inventory"
         bench.add(catching_up.row(bench, "W6", work, ("balance", "inventory"), 100_000))
-    if bench.wanted("W6all"):
-        bench.add(catching_up.row(bench, "W6all", "catching up, all views", _ALL, None))
     if not bench.wanted(*past.ROWS, *GROWTH_ROWS, *REBUILD_ROWS, *beside_rebuild.ROWS):
         return
     with running_service(bench.settings) as address:
