@@ -29,7 +29,7 @@ run: $(VENV)/run proto ## Run the server
 test: $(VENV)/dev proto ## Run the tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-test-long: $(VENV)/dev proto ## Run the tests that take minutes, and the one that takes hours
+test-long: $(VENV)/dev proto ## Run the tests that take minutes, and the one that takes an hour
 	@$(BIN)/python -m pytest -m long -n $(WORKERS)
 	@$(MAKE) --no-print-directory mutation
 
