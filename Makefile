@@ -27,7 +27,7 @@ run: $(VENV)/run proto ## Run the server
 	@$(BIN)/loyalty serve
 
 test: $(VENV)/dev proto ## Run the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -n $(WORKERS)
 
 test-long: $(VENV)/dev proto ## Run the tests that take minutes, and the one that takes an hour
 	@$(BIN)/python -m pytest -m long -n $(WORKERS)

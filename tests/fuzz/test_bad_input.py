@@ -49,10 +49,11 @@ def postgres(template: Database, server: Endpoint) -> Iterator[PostgresStage]:
         patch.setattr(views, "time", SimpleNamespace(time_ns=lambda: NOW * 1_000, monotonic=time.monotonic))
         with psycopg.connect(server.superuser_dsn, autocommit=True) as superuser:
             superuser.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE} OWNER {OWNER}".encode())
-        stage = PostgresStage(template.named(DATABASE))
-        yield stage
-        folded = stage.projections()
-        stage.close()
+            stage = PostgresStage(template.named(DATABASE))
+            yield stage
+            folded = stage.projections()
+            stage.close()
+            superuser.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)".encode())
     assert set(folded.values()) == {("RUNNING", 0)}, folded
 
 
