@@ -1,7 +1,6 @@
 """The query service over a socket, in front of fakes: what is asked arrives, what is answered comes back."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
@@ -9,20 +8,18 @@ import grpc
 import pytest
 import pytest_asyncio
 from google.rpc import error_details_pb2
-from structlog.testing import capture_logs
 
 from adapters.grpc.client.ids import uuid7_text
 from ledger.calendar import SECOND
 from ledger.errors import InvalidCommand
 from ledger.receipts import Receipt
-from ledger.records import Record
 from ledger.refusals import Reason, refuse
 from loyalty.v1 import answers_pb2, events_pb2
 from loyalty.v1 import queries_pb2 as q
 from loyalty.v1 import types_pb2 as t
 from projections.queries import NotFound, TooFarBehind
 from projections.reports import Dimension
-from tests.integration.grpc_world import AT, NOON, World, batch, detail_of, earn, fails, reason_of, record, running
+from tests.integration.grpc_world import AT, NOON, World, batch, detail_of, earn, fails, reason_of, running
 
 ITEM = q.StockItem(
     sku="cup", location="north", on_hand=5, locked=7, available=0, shipped=4, received=9, value=4500, counted=-1,
@@ -227,25 +224,3 @@ async def test_events_come_in_order_from_a_position_on(world: World) -> None:
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", occurred_at=NOON,
         recorded_at=NOON.replace(microsecond=1), business_date="2026-03-31", event="{}", hash=bytes(32),
     )  # fmt: skip
-
-
-async def test_a_subscriber_who_leaves_in_the_middle_of_a_write_is_no_internal_error(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It fell upon the operator as one, with its traceback, each time that gRPC could not send the rest."""
-
-    async def endless(after: int, **asked: Any) -> AsyncIterator[Sequence[Record]]:
-        while True:
-            yield [record(after + 1, size=300_000)]
-
-    monkeypatch.setattr(world.log, "records", endless)
-    with capture_logs() as lines:
-        for attempt in range(2_000):
-            events = world.views.SubscribeEvents(events_pb2.SubscribeEventsRequest(follow=True))
-            await events.read()
-            await asyncio.sleep(0.001 * (attempt % 5))
-            events.cancel()
-            await asyncio.sleep(0.005)
-            if lines:
-                break
-    assert [line["event"] for line in lines] == ["grpc.caller_left"]

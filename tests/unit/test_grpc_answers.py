@@ -1,11 +1,15 @@
 """What the ledger answers, as the contract says it: receipts, refusals, faults, and the lists of reasons."""
 
+import asyncio
 import re
 from pathlib import Path
+from typing import cast
 
+import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
+from structlog.testing import capture_logs
 
 from adapters.grpc.access.denials import (
     credential_expired,
@@ -17,6 +21,7 @@ from adapters.grpc.access.denials import (
 )
 from adapters.grpc.access.roles import KIND_RULES
 from adapters.grpc.faults import fault_of, fault_status
+from adapters.grpc.replies import Context, streaming
 from adapters.grpc.to_proto import encode_results
 from ledger.errors import CommandIdReused, Corrupt, Fenced, InvalidCommand, LedgerError, Overloaded, Unavailable
 from ledger.quantities import Balance
@@ -24,6 +29,7 @@ from ledger.receipts import Outcome, Receipt
 from ledger.refusals import Reason, Refusal, refuse
 from loyalty.v1 import answers_pb2
 from loyalty.v1 import types_pb2 as t
+from loyalty.v1.events_pb2 import SubscribeEventsRequest
 from projections.operations import WrongState
 from projections.queries import NotFound, TooFarBehind
 
@@ -171,3 +177,14 @@ def test_the_contract_has_the_ledgers_reasons_and_no_others() -> None:
 def test_the_readme_lists_every_reason() -> None:
     listed = set(re.findall(r"^\| `([A-Z_]+)` \|", README.read_text(encoding="utf-8"), re.MULTILINE))
     assert listed == {reason.value for reason in Reason} | {reason for _, _, reason in FAULTS}
+
+
+async def test_a_caller_who_leaves_in_the_middle_of_a_stream_is_no_internal_error() -> None:
+    """It fell upon the operator as one, with its traceback, each time that gRPC could not send the rest."""
+
+    async def write(service: object, request: SubscribeEventsRequest, context: object) -> None:
+        raise grpc.aio.InternalError("Failed ExecuteBatch")
+
+    with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
+        await streaming(write)(object(), SubscribeEventsRequest(), cast(Context, None))
+    assert [line["event"] for line in lines] == ["grpc.caller_left"]
