@@ -1,4 +1,5 @@
--- What the role that may only read needs besides views, and what the views of the log and of the builds mean. It may run again and again.
+-- What the role that may only read needs besides views, and what the views of the log and of the builds mean.
+-- It may run again and again.
 
 DO $$ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{reader}') THEN
